@@ -1,0 +1,60 @@
+# Everything a newcomer needs; `make help` lists it.
+PORT ?= 8040
+DATA ?= data
+HOST ?= 127.0.0.1
+VENV := .venv
+PY := $(VENV)/bin/python
+UV := $(VENV)/bin/uv
+STAMP := $(VENV)/.installed-server
+DEV_STAMP := $(VENV)/.installed-dev
+
+.DEFAULT_GOAL := help
+.PHONY: help serve test check format bench lock clean fuzz
+
+help: ## List what there is
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
+
+$(UV): requirements/bootstrap.txt
+	@test -x $(PY) || python3 -m venv $(VENV)
+	@$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/bootstrap.txt
+	@touch $(UV)
+
+# The package itself is installed in place, so that a change of the code needs no new install.
+$(STAMP): $(UV) requirements/server.txt requirements/build.txt pyproject.toml
+	@$(UV) pip install --quiet --python $(PY) --require-hashes -r requirements/build.txt -r requirements/server.txt
+	@$(UV) pip install --quiet --python $(PY) --no-deps --no-build-isolation -e .
+	@touch $(STAMP)
+
+$(DEV_STAMP): $(STAMP) requirements/dev.txt
+	@$(UV) pip install --quiet --python $(PY) --require-hashes -r requirements/dev.txt
+	@touch $(DEV_STAMP)
+
+serve: $(STAMP) ## Serve http://127.0.0.1:8040 (PORT=, DATA=, HOST=)
+	@PATH="$(CURDIR)/$(VENV)/bin:$$PATH" exec $(VENV)/bin/doorward serve --host $(HOST) --port $(PORT) --data $(DATA)
+
+test: $(DEV_STAMP) ## Install what is missing and run every test
+	@$(PY) -m pytest -n auto --dist loadgroup
+
+check: $(DEV_STAMP) ## Format, lint, types, layers, tests, coverage: what CI runs
+	@$(VENV)/bin/ruff format --check .
+	@$(VENV)/bin/ruff check .
+	@$(VENV)/bin/mypy
+	@$(VENV)/bin/lint-imports --no-cache
+	@$(PY) -m pytest -n auto --dist loadgroup --cov --cov-report=
+	@$(PY) -m coverage report --include='src/doorward/server/permission/*,src/doorward/clerk/*,src/doorward/identity/*' --fail-under=100
+	@$(PY) -m coverage report --fail-under=90 --skip-empty | tail -3
+
+format: $(DEV_STAMP) ## Format the code and mend what can be mended
+	@$(VENV)/bin/ruff format . && $(VENV)/bin/ruff check --fix .
+
+bench: $(DEV_STAMP) ## Measure against named peers in the same run, into bench/results/
+	@$(PY) -m bench
+
+lock: $(UV) ## Renew the hashed locks from pyproject.toml
+	@$(UV) pip compile -q --universal --no-header --generate-hashes --no-emit-index-url requirements/bootstrap.in -o requirements/bootstrap.txt
+	@$(UV) pip compile -q --universal --no-header --generate-hashes --no-emit-index-url requirements/build.in -o requirements/build.txt
+	@$(UV) pip compile -q --universal --no-header --generate-hashes --no-emit-index-url --python-version 3.11 --extra server pyproject.toml -o requirements/server.txt
+	@$(UV) pip compile -q --universal --no-header --generate-hashes --no-emit-index-url --python-version 3.11 --extra server --group dev pyproject.toml -o requirements/dev.txt
+
+clean: ## Remove the environment and caches (data stays)
+	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage
