@@ -1,0 +1,1 @@
+"""Clerk's credentials verified as Clerk's own backend SDK does, and where it differs, stricter."""

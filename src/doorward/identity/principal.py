@@ -1,0 +1,43 @@
+"""The verified caller, as integrators see it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from doorward.identity.has import Question, answer
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """A verified caller and what its credential says of it.
+
+    ``token_type`` uses Clerk's words: ``session_token``, ``m2m_token``, ``api_key``,
+    ``oauth_token``. ``factor_verification_age`` is Clerk's ``fva``: minutes since the first and
+    second factor. The representation shows ids only.
+    """
+
+    user_id: str | None
+    session_id: str | None = None
+    org_id: str | None = None
+    org_slug: str | None = field(default=None, repr=False)
+    org_role: str | None = None
+    org_permissions: tuple[str, ...] = field(default=(), repr=False)
+    token_type: str = "session_token"  # noqa: S105 - a kind, not a token
+    scopes: frozenset[str] = field(default=frozenset(), repr=False)
+    claims: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    actor: Mapping[str, Any] | None = field(default=None, repr=False)
+    session_status: str | None = field(default=None, repr=False)
+    factor_verification_age: tuple[float, float] | None = field(default=None, repr=False)
+
+    def has(self, **asked: Any) -> bool:
+        """Say whether the caller has all that is asked for; asking nothing is never answered yes.
+
+        Takes ``role``, ``permission``, ``feature``, ``plan``, ``reverification``, ``scope`` and
+        ``metadata`` and answers as Clerk's ``has()`` does: fail closed, never raises for a value.
+        Raises TypeError for a word it does not know.
+        """
+        return not self.missing(**asked) if asked else False
+
+    def missing(self, **asked: Any) -> tuple[str, ...]:
+        """Name what the caller lacks of what is asked for, such as ``role org:admin``."""
+        return answer(self, Question(**asked))
