@@ -1,0 +1,1 @@
+"""The server: workspaces of files behind the door that the toolkit guards."""

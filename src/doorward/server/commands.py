@@ -1,0 +1,102 @@
+"""One command, one transaction, one audit entry: how every door calls a service."""
+
+import logging
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Protocol, TypeVar
+
+from doorward.server.audit.model import Attempt, Target
+from doorward.server.audit.service import record, record_problem
+from doorward.server.problems import Internal, Problem
+from doorward.server.uploads.ports import UploadTx
+
+T = TypeVar("T")
+
+log = logging.getLogger("doorward.commands")
+
+
+class Tx(UploadTx, Protocol):
+    """A transaction over everything."""
+
+
+class Store(Protocol):
+    """Runs commands; a command is a plain function that never waits for anything but rows."""
+
+    async def write(self, command: Callable[[Tx], T]) -> T:
+        """Run a command alone in a transaction; when this returns, its changes are durable."""
+
+    async def read(self, command: Callable[[Tx], T]) -> T:
+        """Run a command over one steady view of the rows; it must not change any."""
+
+    def post(self, command: Callable[[Tx], object]) -> None:
+        """Run a command soon, in order, without waiting for it."""
+
+    @property
+    def closing(self) -> bool:
+        """Say whether the store is being closed."""
+
+
+async def change(store: Store, attempt: Attempt, command: Callable[[Tx], T]) -> T:
+    """Run a command that changes something and audits its own success.
+
+    What goes wrong is audited in a transaction of its own, since the command's is rolled back.
+    """
+    try:
+        return await store.write(command)
+    except Problem as problem:
+        await refused(store, lambda tx: _placed(tx, attempt), problem)
+        raise
+    except Exception:
+        await refused(store, lambda tx: _placed(tx, attempt), Internal())
+        raise
+
+
+async def look(
+    store: Store,
+    attempt: Attempt,
+    command: Callable[[Tx], T],
+    *,
+    seen: Callable[[T], Target] | None = None,
+    wait: bool = False,
+) -> T:
+    """Run a command that only reads, and audit it.
+
+    ``seen`` names what was found, where that says more than what was asked for. With ``wait`` the
+    entry is durable before the caller gets to see anything.
+    """
+    try:
+        found = await store.read(command)
+    except Problem as problem:
+        await refused(store, lambda tx: _placed(tx, attempt), problem)
+        raise
+    if seen is not None:
+        attempt = replace(attempt, target=seen(found))
+    if wait:
+        await store.write(lambda tx: record(tx, attempt))
+    else:
+        store.post(lambda tx: record(tx, attempt))
+    return found
+
+
+async def refused(store: Store, attempt: Callable[[Tx], Attempt], problem: Problem) -> None:
+    """Audit what came of an attempt that ended in a problem; a trail that fails is logged.
+
+    ``attempt`` may look things up to say more of what was tried.
+    """
+    try:
+        await store.write(lambda tx: record_problem(tx, attempt(tx), problem))
+    except Exception:
+        log.exception("the audit entry of a refusal could not be stored")
+
+
+def _placed(tx: Tx, attempt: Attempt) -> Attempt:
+    """Find the workspace of what was asked for, so that whoever answers for it sees the refusal."""
+    target = attempt.target
+    if target.workspace_id is not None or target.id is None:
+        return attempt
+    if target.kind == "upload":
+        upload = tx.uploads.get(target.id)
+        workspace_id = upload.workspace_id if upload else None
+    else:
+        workspace_id = tx.files.workspace_of(target.id)
+    return replace(attempt, target=replace(target, workspace_id=workspace_id))

@@ -1,0 +1,1 @@
+"""Files and folders: a tree per workspace, with versions and a bin."""

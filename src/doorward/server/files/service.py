@@ -1,0 +1,279 @@
+"""What is done to files and folders: always load, require, change, audit, in one transaction."""
+
+from dataclasses import dataclass, replace
+
+from doorward.server.audit.model import Attempt, Target
+from doorward.server.audit.service import record
+from doorward.server.files.model import Content, Kind, Node, OnConflict, Version
+from doorward.server.files.naming import place_name
+from doorward.server.files.ports import FileTx
+from doorward.server.names import checked_name
+from doorward.server.paging import Listed, Page, listed
+from doorward.server.permission.actions import Action
+from doorward.server.permission.caller import Caller
+from doorward.server.problems import (
+    FileNotFound,
+    Json,
+    MoveIntoSelf,
+    NotInBin,
+    ParentInvalid,
+    TooDeep,
+    VersionNotFound,
+    WorkspaceNotFound,
+)
+from doorward.server.workspaces.service import enter
+
+DEPTH_MAX = 64
+
+
+@dataclass(frozen=True, slots=True)
+class NewFolder:
+    """A folder to create; ``exist_ok`` takes an existing one of that name instead."""
+
+    name: str
+    parent_id: str | None = None
+    exist_ok: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """What to change of a node's place; ``to_root`` tells a move to the root from no move."""
+
+    name: str | None = None
+    parent_id: str | None = None
+    to_root: bool = False
+    on_conflict: OnConflict = OnConflict.ERROR
+
+
+def find(tx: FileTx, who: Caller, action: Action, file_id: str, *, binned: bool = False) -> Node:
+    """Give a node if the action is allowed on it.
+
+    Raises FileNotFound (missing, in the bin unless ``binned``, or hidden: one answer for all) and
+    PermissionDenied.
+    """
+    workspace_id = tx.files.workspace_of(file_id)
+    try:
+        enter(tx, who, action, workspace_id or "")
+    except WorkspaceNotFound:
+        raise FileNotFound from None
+    node = tx.files.get(workspace_id or "", file_id)
+    if node is None or (node.deleted_at is not None and not binned):
+        raise FileNotFound
+    return node
+
+
+def create_folder(tx: FileTx, who: Caller, workspace_id: str, new: NewFolder) -> Node:
+    """Create a folder.
+
+    Raises WorkspaceNotFound, PermissionDenied, NameInvalid, NameTaken, ParentInvalid, TooDeep.
+    """
+    enter(tx, who, Action.FOLDER_CREATE, workspace_id)
+    name = checked_name(new.name)
+    require_folder(tx, workspace_id, new.parent_id)
+    existing = tx.files.child(workspace_id, new.parent_id, name)
+    if existing is not None and new.exist_ok and existing.kind is Kind.FOLDER:
+        return existing
+    name = place_name(tx, workspace_id, new.parent_id, name, OnConflict.ERROR)
+    folder = Node(
+        id=tx.new_id("file"),
+        workspace_id=workspace_id,
+        parent_id=new.parent_id,
+        name=name,
+        kind=Kind.FOLDER,
+        created_by=who.user_id,
+        created_at=tx.now,
+        updated_at=tx.now,
+    )
+    tx.files.add(folder)
+    record(tx, Attempt(Action.FOLDER_CREATE, target_of(folder), who))
+    return folder
+
+
+def list_children(
+    tx: FileTx, who: Caller, workspace_id: str, parent_id: str | None, page: Page
+) -> Listed[Node]:
+    """List a folder, or the root, by name.
+
+    Raises WorkspaceNotFound, PermissionDenied, FileNotFound.
+    """
+    enter(tx, who, Action.FILE_LIST, workspace_id)
+    if parent_id is not None and not _live_folder(tx, workspace_id, parent_id):
+        raise FileNotFound
+    rows = tx.files.page(workspace_id, parent_id, page)
+    return listed(rows, page, lambda node: (node.name, node.id))
+
+
+def find_child(
+    tx: FileTx, who: Caller, workspace_id: str, parent_id: str | None, name: str
+) -> list[Node]:
+    """Give the live node of that name in a folder, as a list of one or none.
+
+    Raises WorkspaceNotFound, PermissionDenied.
+    """
+    enter(tx, who, Action.FILE_LIST, workspace_id)
+    child = tx.files.child(workspace_id, parent_id, name)
+    return [] if child is None else [child]
+
+
+def list_bin(tx: FileTx, who: Caller, workspace_id: str, page: Page) -> Listed[Node]:
+    """List the bin, latest first.
+
+    Raises WorkspaceNotFound, PermissionDenied.
+    """
+    enter(tx, who, Action.FILE_LIST, workspace_id)
+    rows = tx.files.bin_page(workspace_id, page)
+    return listed(rows, page, lambda n: (n.deleted_at.isoformat() if n.deleted_at else "", n.id))
+
+
+def move(tx: FileTx, who: Caller, file_id: str, change: Move) -> Node:
+    """Rename a node or move it within its workspace, atomically.
+
+    Raises FileNotFound, PermissionDenied, NameInvalid, NameTaken, ParentInvalid, MoveIntoSelf,
+    TooDeep.
+    """
+    node = find(tx, who, Action.FILE_UPDATE, file_id)
+    parent_id = change.parent_id if change.parent_id or change.to_root else node.parent_id
+    if parent_id != node.parent_id:
+        _require_movable(tx, node, parent_id)
+    name = checked_name(change.name) if change.name is not None else node.name
+    if (parent_id, name) == (node.parent_id, node.name):
+        return node
+    name = place_name(tx, node.workspace_id, parent_id, name, change.on_conflict)
+    moved = replace(node, name=name, parent_id=parent_id, updated_at=tx.now)
+    tx.files.place(moved)
+    record(tx, Attempt(Action.FILE_UPDATE, target_of(moved), who, {"was": node.name}))
+    return moved
+
+
+def delete(tx: FileTx, who: Caller, file_id: str) -> int:
+    """Put a node, and all under it, in the bin; gives how many nodes that were.
+
+    Raises FileNotFound, PermissionDenied.
+    """
+    node = find(tx, who, Action.FILE_DELETE, file_id)
+    count = tx.files.bin(node.workspace_id, node.id, tx.now, who.user_id)
+    record(tx, Attempt(Action.FILE_DELETE, target_of(node), who, {"nodes": count}))
+    return count
+
+
+def restore(tx: FileTx, who: Caller, file_id: str, parent_id: str | None = None) -> Node:
+    """Take a node out of the bin, to where it was or into ``parent_id``.
+
+    A name that was taken meanwhile gets a number. Raises FileNotFound, PermissionDenied,
+    NotInBin, ParentInvalid, TooDeep.
+    """
+    node = find(tx, who, Action.FILE_RESTORE, file_id, binned=True)
+    if node.deleted_at is None or node.bin_root_id != node.id:
+        raise NotInBin
+    home = parent_id or node.parent_id
+    require_folder(tx, node.workspace_id, home, tx.files.height(node.workspace_id, node.id))
+    name = place_name(tx, node.workspace_id, home, node.name, OnConflict.RENAME)
+    restored = replace(
+        node, name=name, parent_id=home, deleted_at=None, deleted_by=None, bin_root_id=None
+    )
+    tx.files.place(restored)
+    tx.files.unbin(node.workspace_id, node.id)
+    record(tx, Attempt(Action.FILE_RESTORE, target_of(restored), who))
+    return restored
+
+
+def restore_version(tx: FileTx, who: Caller, file_id: str, version_id: str) -> Node:
+    """Make an older content the file's content again, as a new version.
+
+    Raises FileNotFound, PermissionDenied, VersionNotFound.
+    """
+    node = find(tx, who, Action.FILE_RESTORE, file_id)
+    old = tx.files.version(node.workspace_id, node.id, version_id)
+    if old is None:
+        raise VersionNotFound
+    changed = add_version(tx, who, node, old.content)
+    record(tx, Attempt(Action.FILE_RESTORE, target_of(node), who, {"version": old.number}))
+    return changed
+
+
+def add_version(
+    tx: FileTx,
+    who: Caller,
+    node: Node,
+    content: Content,
+    metadata: dict[str, Json] | None = None,
+) -> Node:
+    """Give a file a new content, and count its bytes; older ones stay as versions."""
+    version = Version(
+        id=tx.new_id("ver"),
+        file_id=node.id,
+        workspace_id=node.workspace_id,
+        number=node.version + 1,
+        content=content,
+        created_by=who.user_id,
+        created_at=tx.now,
+    )
+    changed = replace(
+        node,
+        version_id=version.id,
+        version=version.number,
+        content=content,
+        metadata=metadata if metadata is not None else node.metadata,
+        updated_at=tx.now,
+    )
+    tx.files.set_version(changed, version)
+    tx.workspaces.use(node.workspace_id, content.size)
+    return changed
+
+
+def list_versions(tx: FileTx, who: Caller, file_id: str, page: Page) -> Listed[Version]:
+    """List the contents a file had, newest first.
+
+    Raises FileNotFound, PermissionDenied.
+    """
+    node = find(tx, who, Action.FILE_READ, file_id)
+    rows = tx.files.versions(node.workspace_id, node.id, page)
+    return listed(rows, page, lambda version: (str(version.number),))
+
+
+def open_content(
+    tx: FileTx, who: Caller, file_id: str, version_id: str | None = None
+) -> tuple[Node, Content]:
+    """Give the content to download, the file's own or an older version's.
+
+    Raises FileNotFound, PermissionDenied, VersionNotFound.
+    """
+    node = find(tx, who, Action.FILE_DOWNLOAD, file_id)
+    if node.content is None:
+        raise FileNotFound("A folder has no content.")
+    if version_id is None:
+        return node, node.content
+    version = tx.files.version(node.workspace_id, node.id, version_id)
+    if version is None:
+        raise VersionNotFound
+    return node, version.content
+
+
+def require_folder(tx: FileTx, workspace_id: str, folder_id: str | None, below: int = 0) -> None:
+    """Make sure that something with ``below`` levels under it can be put into the folder.
+
+    Raises ParentInvalid (missing, deleted, or a file) and TooDeep.
+    """
+    if folder_id is None:
+        return
+    if not _live_folder(tx, workspace_id, folder_id):
+        raise ParentInvalid
+    if len(tx.files.ancestors(workspace_id, folder_id)) + 1 + below > DEPTH_MAX:
+        raise TooDeep
+
+
+def target_of(node: Node) -> Target:
+    """Name a node for the audit trail."""
+    return Target(node.workspace_id, node.kind.value, node.id, node.name)
+
+
+def _live_folder(tx: FileTx, workspace_id: str, folder_id: str) -> bool:
+    folder = tx.files.get(workspace_id, folder_id)
+    return folder is not None and folder.kind is Kind.FOLDER and folder.deleted_at is None
+
+
+def _require_movable(tx: FileTx, node: Node, parent_id: str | None) -> None:
+    if parent_id is not None and node.id in tx.files.ancestors(node.workspace_id, parent_id):
+        raise MoveIntoSelf
+    below = tx.files.height(node.workspace_id, node.id)
+    require_folder(tx, node.workspace_id, parent_id, below)

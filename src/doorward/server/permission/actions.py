@@ -1,0 +1,49 @@
+"""Everything that can be asked for, with the scope and the role it takes."""
+
+from enum import Enum
+from typing import Self
+
+from doorward.server.permission.roles import Role
+from doorward.server.permission.scopes import Scope
+
+
+class Action(Enum):
+    """One verb on one kind of resource; ``name_`` is what the audit trail and users read."""
+
+    WORKSPACE_CREATE = ("workspace:create", Scope.WORKSPACES_CREATE, None)
+    WORKSPACE_LIST = ("workspace:list", Scope.WORKSPACES_READ, None)
+    WORKSPACE_READ = ("workspace:read", Scope.WORKSPACES_READ, Role.VIEWER)
+    WORKSPACE_UPDATE = ("workspace:update", Scope.WORKSPACES_MANAGE, Role.ADMIN)
+    WORKSPACE_DELETE = ("workspace:delete", Scope.WORKSPACES_MANAGE, Role.OWNER)
+    MEMBER_LIST = ("member:list", Scope.MEMBERS_READ, Role.VIEWER)
+    MEMBER_ADD = ("member:add", Scope.MEMBERS_MANAGE, Role.ADMIN)
+    MEMBER_UPDATE = ("member:update", Scope.MEMBERS_MANAGE, Role.ADMIN)
+    MEMBER_REMOVE = ("member:remove", Scope.MEMBERS_MANAGE, Role.ADMIN)
+    MEMBER_LEAVE = ("member:leave", Scope.MEMBERS_MANAGE, Role.VIEWER)
+    FILE_LIST = ("file:list", Scope.FILES_READ, Role.VIEWER)
+    FILE_READ = ("file:read", Scope.FILES_READ, Role.VIEWER)
+    FILE_DOWNLOAD = ("file:download", Scope.FILES_READ, Role.VIEWER)
+    FILE_UPDATE = ("file:update", Scope.FILES_WRITE, Role.EDITOR)
+    FILE_DELETE = ("file:delete", Scope.FILES_DELETE, Role.EDITOR)
+    FILE_RESTORE = ("file:restore", Scope.FILES_WRITE, Role.EDITOR)
+    FOLDER_CREATE = ("folder:create", Scope.FILES_WRITE, Role.EDITOR)
+    UPLOAD_CREATE = ("upload:create", Scope.FILES_WRITE, Role.EDITOR)
+    UPLOAD_READ = ("upload:read", Scope.FILES_READ, Role.VIEWER)
+    UPLOAD_RENEW = ("upload:renew", Scope.FILES_WRITE, Role.EDITOR)
+    UPLOAD_ABORT = ("upload:abort", Scope.FILES_WRITE, Role.EDITOR)
+    UPLOAD_RECEIVE = ("upload:receive", Scope.FILES_WRITE, Role.EDITOR)
+    UPLOAD_FINISH = ("upload:finish", Scope.FILES_WRITE, Role.EDITOR)
+    AUDIT_READ = ("audit:read", Scope.AUDIT_READ, Role.ADMIN)
+
+    def __init__(self, name_: str, scope: Scope, role: Role | None) -> None:
+        self.name_ = name_
+        self.scope = scope
+        self.role = role
+
+    @classmethod
+    def named(cls, name: str) -> Self:
+        """Give the action that the audit trail calls ``name``; raises KeyError."""
+        return next(action for action in cls if action.name_ == name)
+
+
+"""``role`` is None where no workspace is asked about: the credential's scope decides alone."""

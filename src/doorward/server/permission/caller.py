@@ -1,0 +1,46 @@
+"""The verified caller of one request, as the server's services see it."""
+
+from dataclasses import dataclass, field
+
+from doorward.server.permission.policy import Rights
+from doorward.server.permission.roles import Role
+from doorward.server.permission.scopes import ALL_SCOPES, Scope
+
+
+@dataclass(frozen=True, slots=True)
+class Credential:
+    """What was presented, by kind and id; never the thing itself."""
+
+    kind: str
+    id: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a request came from, for the audit trail."""
+
+    request_id: str
+    address: str | None = None
+    agent: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """A person or machine with what its credential brings.
+
+    ``organization_id`` is the organization the credential speaks for now, with the workspace
+    role its organization role maps to; both are None outside an organization.
+    """
+
+    user_id: str
+    credential: Credential
+    origin: Origin
+    organization_id: str | None = None
+    organization_name: str | None = None
+    organization_role: Role | None = None
+    scopes: frozenset[Scope] = field(default=ALL_SCOPES)
+    workspaces: frozenset[str] | None = None
+
+    def rights(self, role: Role | None) -> Rights:
+        """Give what this caller brings to a workspace where it holds ``role``."""
+        return Rights(self.scopes, role, self.workspaces)

@@ -1,0 +1,306 @@
+"""Every outcome other than success that a caller may see, declared once.
+
+``code`` is the public contract and never changes; ``detail`` is written for the caller and holds
+nothing internal. Any other exception is a bug: logged in full, shown as ``internal``.
+Rendered as RFC 9457 by the REST door and in each other door's own form.
+"""
+
+from collections.abc import Mapping
+from typing import ClassVar, TypeAlias
+
+Json: TypeAlias = "str | int | float | bool | list[Json] | dict[str, Json] | None"
+
+
+class Problem(Exception):
+    """An outcome the caller may see."""
+
+    code: ClassVar[str]
+    status: ClassVar[int]
+    title: ClassVar[str]
+    advice: ClassVar[str] = ""
+    catalogue: ClassVar[dict[str, type["Problem"]]] = {}
+
+    def __init_subclass__(cls) -> None:
+        """Enter the class in the catalogue; raises TypeError when its code is taken."""
+        if Problem.catalogue.setdefault(cls.code, cls) is not cls:
+            raise TypeError(f"problem code {cls.code!r} is already taken")
+
+    def __init__(
+        self,
+        detail: str | None = None,
+        *,
+        headers: Mapping[str, str] | None = None,
+        reason: str | None = None,
+        **extra: Json,
+    ) -> None:
+        super().__init__(detail or self.advice or self.title)
+        self.detail = detail or self.advice or self.title
+        self.headers = dict(headers or {})
+        self.reason = reason or self.code
+        self.extra = extra
+
+
+class NotAuthenticated(Problem):
+    """No credential, or one that was refused; ``reason`` says which check failed."""
+
+    code, status, title = "not_authenticated", 401, "Not authenticated"
+    advice = "Send a valid credential as 'Authorization: Bearer …'."
+
+
+class PermissionDenied(Problem):
+    """The caller may know the thing is there, and may not do this to it."""
+
+    code, status, title = "permission_denied", 403, "Permission denied"
+    advice = "The credential or your role does not allow this."
+
+
+class KeysUnavailable(Problem):
+    """Clerk's keys could not be had, which is the server's fault and not the caller's."""
+
+    code, status, title = "keys_unavailable", 503, "Signing keys unavailable"
+    advice = "The keys that verify sign-ins can't be fetched just now. Try again shortly."
+
+
+class RouteNotFound(Problem):
+    """No route has this path."""
+
+    code, status, title = "not_found", 404, "Not found"
+    advice = "There is nothing at this address."
+
+
+class MethodNotAllowed(Problem):
+    """The path is there, the method is not."""
+
+    code, status, title = "method_not_allowed", 405, "Method not allowed"
+    advice = "The Allow header lists the methods that this address takes."
+
+
+class RequestInvalid(Problem):
+    """A parameter or the body is not of the declared form; ``errors`` lists where."""
+
+    code, status, title = "invalid_request", 422, "Invalid request"
+    advice = "The request does not have the form this operation takes."
+
+
+class RequestMalformed(Problem):
+    """The body or a header could not be parsed at all."""
+
+    code, status, title = "malformed_request", 400, "Malformed request"
+    advice = "The request could not be read."
+
+
+class RequestTooLarge(Problem):
+    """A JSON body over its bound."""
+
+    code, status, title = "request_too_large", 413, "Request too large"
+    advice = "The request body is larger than this operation takes."
+
+
+class MediaTypeUnsupported(Problem):
+    """A body of a media type that the operation does not take."""
+
+    code, status, title = "unsupported_media_type", 415, "Unsupported media type"
+    advice = "Send the body as application/json."
+
+
+class WorkspaceNotFound(Problem):
+    """The workspace is missing or hidden: the two can't be told apart."""
+
+    code, status, title = "workspace_not_found", 404, "Workspace not found"
+    advice = "There is no such workspace, or you may not see it."
+
+
+class FileNotFound(Problem):
+    """The file or folder is missing or hidden."""
+
+    code, status, title = "file_not_found", 404, "File not found"
+    advice = "There is no such file or folder, or you may not see it."
+
+
+class VersionNotFound(Problem):
+    """The file is visible and has no version of that id."""
+
+    code, status, title = "version_not_found", 404, "Version not found"
+    advice = "This file has no such version."
+
+
+class UploadNotFound(Problem):
+    """The upload is missing or hidden."""
+
+    code, status, title = "upload_not_found", 404, "Upload not found"
+    advice = "There is no such upload, or you may not see it."
+
+
+class MemberNotFound(Problem):
+    """The workspace is visible and nobody of that id is in it."""
+
+    code, status, title = "member_not_found", 404, "Member not found"
+    advice = "The workspace has no such member."
+
+
+class MemberExists(Problem):
+    """A second membership for the same person."""
+
+    code, status, title = "member_exists", 409, "Already a member"
+    advice = "This person is a member already; change the role instead."
+
+
+class MemberFromClerk(Problem):
+    """Memberships that Clerk decides are not edited here."""
+
+    code, status, title = "member_from_clerk", 409, "Membership comes from Clerk"
+    advice = "This membership follows the Clerk organization; change it there."
+
+
+class LastOwner(Problem):
+    """The change would leave a workspace without an owner."""
+
+    code, status, title = "last_owner", 409, "Last owner"
+    advice = "A workspace keeps at least one owner; make somebody else an owner first."
+
+
+class HomeWorkspace(Problem):
+    """Home workspaces come back on sight, so they can't be deleted."""
+
+    code, status, title = "home_workspace", 409, "Home workspace"
+    advice = "A personal or organization home workspace can't be deleted."
+
+
+class NameInvalid(Problem):
+    """A file, folder or workspace name that would be a trick or can't be stored everywhere."""
+
+    code, status, title = "name_invalid", 422, "Name not allowed"
+    advice = "This name can't be used."
+
+
+class NameTaken(Problem):
+    """A sibling has the name and the caller asked for ``error`` on conflict."""
+
+    code, status, title = "name_taken", 409, "Name taken"
+    advice = "Something here has this name already."
+
+
+class ParentInvalid(Problem):
+    """The folder named as a parent can't take the thing."""
+
+    code, status, title = "parent_invalid", 409, "Not a place to put things"
+    advice = "The target folder is missing, in the bin, or a file."
+
+
+class MoveIntoSelf(Problem):
+    """The move would cut the folder off from the root."""
+
+    code, status, title = "move_into_self", 409, "Can't move a folder into itself"
+    advice = "Choose a folder outside the one being moved."
+
+
+class TooDeep(Problem):
+    """The tree's depth is bounded."""
+
+    code, status, title = "too_deep", 422, "Too deep"
+    advice = "Folders nest at most 64 deep."
+
+
+class NotInBin(Problem):
+    """Restore was asked for something that is not deleted."""
+
+    code, status, title = "not_in_bin", 409, "Not in the bin"
+    advice = "Only something in the bin can be restored."
+
+
+class UploadTooLarge(Problem):
+    """Over the size limit, declared or received; ``limit_bytes`` says which limit."""
+
+    code, status, title = "upload_too_large", 413, "Upload too large"
+    advice = "The file is larger than allowed here."
+
+
+class QuotaExceeded(Problem):
+    """``used_bytes``, ``quota_bytes`` and ``asked_bytes`` say how far over."""
+
+    code, status, title = "quota_exceeded", 507, "Quota exceeded"
+    advice = "The workspace's storage quota does not hold this file."
+
+
+class StorageFull(Problem):
+    """The disk under the blobs has no room."""
+
+    code, status, title = "storage_full", 507, "Storage full"
+    advice = "The server's disk is full. Nothing of this upload was kept."
+
+
+class SizeMismatch(Problem):
+    """Declared and received sizes differ; nothing was kept."""
+
+    code, status, title = "size_mismatch", 422, "Size mismatch"
+    advice = "The bytes received are not as many as were declared. Create a new upload."
+
+
+class ChecksumMismatch(Problem):
+    """Declared and computed checksums differ; nothing was kept."""
+
+    code, status, title = "checksum_mismatch", 422, "Checksum mismatch"
+    advice = "The bytes received do not have the declared checksum. Create a new upload."
+
+
+class ContentInterrupted(Problem):
+    """The connection or body ended before the declared length."""
+
+    code, status, title = "content_interrupted", 400, "Upload interrupted"
+    advice = "The body ended early. Nothing was kept; send it again to the same URL."
+
+
+class UploadUrlInvalid(Problem):
+    """A missing, altered or foreign signature."""
+
+    code, status, title = "upload_url_invalid", 403, "Upload URL not valid"
+    advice = "The upload URL is not one that this server signed. Create the upload again."
+
+
+class UploadUrlExpired(Problem):
+    """The signature is right and its time has passed."""
+
+    code, status, title = "upload_url_expired", 410, "Upload URL expired"
+    advice = "The upload URL has expired. Renew it with POST /api/v1/uploads/{id}/renew."
+
+
+class UploadClosed(Problem):
+    """The upload takes no more bytes; ``upload_status`` says why."""
+
+    code, status, title = "upload_closed", 410, "Upload closed"
+    advice = "This upload is complete, failed, aborted or expired. Create a new one."
+
+
+class UploadSuperseded(Problem):
+    """Another connection sent the same upload and took over."""
+
+    code, status, title = "upload_superseded", 409, "Upload superseded"
+    advice = "A newer request took this upload over."
+
+
+class RangeNotSatisfiable(Problem):
+    """RFC 9110, section 15.5.17."""
+
+    code, status, title = "range_not_satisfiable", 416, "Range not satisfiable"
+    advice = "The range lies outside the file."
+
+
+class StorageFailed(Problem):
+    """The blob store failed; details are in the log only."""
+
+    code, status, title = "storage_failed", 502, "Storage failed"
+    advice = "The bytes could not be stored or read. Try again; nothing was kept."
+
+
+class Busy(Problem):
+    """The database stayed locked beyond the time allowed."""
+
+    code, status, title = "busy", 503, "Busy"
+    advice = "The server could not get its turn at the database. Try again shortly."
+
+
+class Internal(Problem):
+    """Any exception that is not a problem."""
+
+    code, status, title = "internal", 500, "Internal error"
+    advice = "Something went wrong here. The request id helps to find it in the log."

@@ -1,0 +1,69 @@
+"""A transfer in progress, and what its signed URL carries."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+from doorward.server.files.model import OnConflict
+from doorward.server.permission.caller import Caller
+from doorward.server.problems import Json
+
+
+class UploadStatus(StrEnum):
+    """Where an upload stands; from ``complete`` on it takes no more bytes."""
+
+    PENDING = "pending"
+    RECEIVING = "receiving"
+    COMPLETE = "complete"
+    FAILED = "failed"
+    ABORTED = "aborted"
+    EXPIRED = "expired"
+
+    @property
+    def open(self) -> bool:
+        """Say whether bytes may still come."""
+        return self in {UploadStatus.PENDING, UploadStatus.RECEIVING}
+
+
+@dataclass(frozen=True, slots=True)
+class NewUpload:
+    """What a client declares before it sends a byte; sizes in bytes."""
+
+    name: str
+    size: int
+    parent_id: str | None = None
+    content_type: str = "application/octet-stream"
+    checksum: str | None = None
+    metadata: dict[str, Json] = field(default_factory=dict)
+    on_conflict: OnConflict = OnConflict.RENAME
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """An upload as stored.
+
+    ``blob_key`` is where the latest attempt writes; ``by`` is the caller that bought the upload,
+    whose rights are judged again whenever bytes come.
+    """
+
+    id: str
+    workspace_id: str
+    declared: NewUpload
+    status: UploadStatus
+    by: Caller
+    created_at: datetime
+    url_expires_at: datetime
+    expires_at: datetime
+    received_bytes: int = 0
+    blob_key: str | None = None
+    file_id: str | None = None
+    failure: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What the operator allows; sizes in bytes, lives in seconds."""
+
+    upload_bytes_max: int
+    url_life_seconds: int
+    upload_life_seconds: int

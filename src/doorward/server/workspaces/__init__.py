@@ -1,0 +1,1 @@
+"""Workspaces: the tenant boundary, and the way in."""

@@ -1,0 +1,31 @@
+"""A workspace, and one as a caller stands to it."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from doorward.server.permission.roles import Role
+
+
+@dataclass(frozen=True, slots=True)
+class Workspace:
+    """The tenant boundary: every file, member and upload belongs to exactly one.
+
+    ``home_of`` is the user or organization whose home this is, None for a further workspace.
+    """
+
+    id: str
+    name: str
+    organization_id: str | None
+    home_of: str | None
+    created_by: str
+    created_at: datetime
+    used_bytes: int
+    quota_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """A workspace with the role that a caller holds in it, None for a stranger."""
+
+    workspace: Workspace
+    role: Role | None

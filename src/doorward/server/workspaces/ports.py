@@ -1,0 +1,48 @@
+"""What the workspaces subject asks of a store."""
+
+from typing import Protocol
+
+from doorward.server.audit.ports import Transaction
+from doorward.server.members.ports import MemberRows
+from doorward.server.paging import Page
+from doorward.server.workspaces.model import Standing, Workspace
+
+
+class WorkspaceRows(Protocol):
+    """Workspaces that are not deleted."""
+
+    def get(self, workspace_id: str) -> Workspace | None:
+        """Give a workspace."""
+
+    def home(self, owner_id: str) -> Workspace | None:
+        """Give the home workspace of a user or an organization."""
+
+    def page(self, user_id: str, organization_id: str | None, page: Page) -> list[Standing]:
+        """List, by id, the workspaces in which the user has a membership that counts now.
+
+        A membership from Clerk counts only while the credential speaks for that organization.
+        """
+
+    def add(self, workspace: Workspace) -> None:
+        """Insert a workspace."""
+
+    def rename(self, workspace_id: str, name: str) -> None:
+        """Change the name."""
+
+    def remove(self, workspace_id: str) -> None:
+        """Mark as deleted: nothing finds it any more."""
+
+    def use(self, workspace_id: str, added_bytes: int) -> None:
+        """Count bytes that were added (or, negative, freed)."""
+
+
+class WorkspaceTx(Transaction, Protocol):
+    """A transaction over workspaces and members."""
+
+    @property
+    def workspaces(self) -> WorkspaceRows:
+        """The workspaces."""
+
+    @property
+    def members(self) -> MemberRows:
+        """The members."""

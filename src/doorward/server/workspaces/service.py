@@ -1,0 +1,155 @@
+"""The way into a workspace, and what is done to workspaces themselves."""
+
+from dataclasses import dataclass, replace
+
+from doorward.server.audit.model import Attempt, Target
+from doorward.server.audit.service import record
+from doorward.server.members.model import Member, MemberSource
+from doorward.server.names import checked_name
+from doorward.server.paging import Listed, Page, listed
+from doorward.server.permission.actions import Action
+from doorward.server.permission.caller import Caller
+from doorward.server.permission.policy import Decision, Outcome, decide
+from doorward.server.permission.roles import Role, strongest
+from doorward.server.problems import HomeWorkspace, PermissionDenied, WorkspaceNotFound
+from doorward.server.workspaces.model import Standing, Workspace
+from doorward.server.workspaces.ports import WorkspaceTx
+
+
+@dataclass(frozen=True, slots=True)
+class NewWorkspace:
+    """What a caller asks for when it creates a workspace."""
+
+    name: str
+    quota_bytes: int
+
+
+def enter(tx: WorkspaceTx, who: Caller, action: Action, workspace_id: str) -> Standing:
+    """Give the workspace and the caller's role in it, if the action is allowed there.
+
+    Raises:
+        WorkspaceNotFound: missing, or hidden from this caller: the same answer for both.
+        PermissionDenied: visible, and not allowed; ``missing`` names what would be needed.
+    """
+    workspace = tx.workspaces.get(workspace_id)
+    role = None if workspace is None else role_in(tx, who, workspace)
+    decision = decide(who.rights(role), action, workspace_id)
+    if workspace is None or decision.outcome is Outcome.HIDDEN:
+        raise WorkspaceNotFound
+    refuse_unless(decision)
+    return Standing(workspace, role)
+
+
+def role_in(tx: WorkspaceTx, who: Caller, workspace: Workspace) -> Role | None:
+    """Give the strongest role that counts now.
+
+    A membership that Clerk decided counts only while the credential speaks for the organization
+    that owns the workspace, so that leaving the organization ends it with the next token.
+    """
+    speaks_for = (
+        who.organization_id is not None and who.organization_id == workspace.organization_id
+    )
+    return strongest(
+        [
+            member.role
+            for member in tx.members.of(workspace.id, who.user_id)
+            if member.source is MemberSource.DIRECT or speaks_for
+        ]
+    )
+
+
+def refuse_unless(decision: Decision) -> None:
+    """Raise PermissionDenied, naming what was missing, for a decision that refuses."""
+    if decision.outcome is Outcome.REFUSED:
+        raise PermissionDenied(
+            f"This takes the {decision.missing}.", reason=decision.rule, missing=decision.missing
+        )
+
+
+def welcome(tx: WorkspaceTx, who: Caller, quota_bytes: int) -> None:
+    """Give a user, and the organization the credential speaks for, a home on first sight.
+
+    Idempotent. The organization role in the token is taken over, so a change of role in Clerk
+    arrives with the next token.
+    """
+    if tx.workspaces.home(who.user_id) is None:
+        home = _new(tx, who, NewWorkspace("Personal", quota_bytes), home_of=who.user_id)
+        _join(tx, home, who.user_id, Role.OWNER, MemberSource.DIRECT)
+    if who.organization_id is None or who.organization_role is None:
+        return
+    name = who.organization_name or who.organization_id
+    home_ = tx.workspaces.home(who.organization_id) or _new(
+        tx, who, NewWorkspace(name, quota_bytes), home_of=who.organization_id
+    )
+    _join(tx, home_, who.user_id, who.organization_role, MemberSource.CLERK)
+
+
+def create_workspace(tx: WorkspaceTx, who: Caller, new: NewWorkspace) -> Standing:
+    """Create a workspace that the caller owns, in the organization it speaks for if any.
+
+    Raises PermissionDenied, NameInvalid.
+    """
+    refuse_unless(decide(who.rights(None), Action.WORKSPACE_CREATE))
+    workspace = _new(tx, who, replace(new, name=checked_name(new.name)))
+    _join(tx, workspace, who.user_id, Role.OWNER, MemberSource.DIRECT)
+    record(tx, Attempt(Action.WORKSPACE_CREATE, target_of(workspace), who))
+    return Standing(workspace, Role.OWNER)
+
+
+def list_workspaces(tx: WorkspaceTx, who: Caller, page: Page) -> Listed[Standing]:
+    """List the workspaces in which the caller holds a role now, by id; raises PermissionDenied."""
+    refuse_unless(decide(who.rights(None), Action.WORKSPACE_LIST))
+    rows = tx.workspaces.page(who.user_id, who.organization_id, page)
+    return listed(rows, page, lambda standing: (standing.workspace.id,))
+
+
+def rename_workspace(tx: WorkspaceTx, who: Caller, workspace_id: str, name: str) -> Standing:
+    """Rename a workspace.
+
+    Raises WorkspaceNotFound, PermissionDenied, NameInvalid.
+    """
+    standing = enter(tx, who, Action.WORKSPACE_UPDATE, workspace_id)
+    name = checked_name(name)
+    tx.workspaces.rename(workspace_id, name)
+    renamed = replace(standing.workspace, name=name)
+    record(tx, Attempt(Action.WORKSPACE_UPDATE, target_of(renamed), who))
+    return Standing(renamed, standing.role)
+
+
+def delete_workspace(tx: WorkspaceTx, who: Caller, workspace_id: str) -> None:
+    """Delete a workspace with all in it: nothing finds it any more.
+
+    Raises WorkspaceNotFound, PermissionDenied, HomeWorkspace.
+    """
+    standing = enter(tx, who, Action.WORKSPACE_DELETE, workspace_id)
+    if standing.workspace.home_of is not None:
+        raise HomeWorkspace
+    tx.workspaces.remove(workspace_id)
+    record(tx, Attempt(Action.WORKSPACE_DELETE, target_of(standing.workspace), who))
+
+
+def target_of(workspace: Workspace) -> Target:
+    """Name a workspace for the audit trail."""
+    return Target(workspace.id, "workspace", workspace.id, workspace.name)
+
+
+def _new(tx: WorkspaceTx, who: Caller, new: NewWorkspace, home_of: str | None = None) -> Workspace:
+    organization_id = None if home_of == who.user_id else who.organization_id
+    workspace = Workspace(
+        id=tx.new_id("ws"),
+        name=new.name,
+        organization_id=organization_id,
+        home_of=home_of,
+        created_by=who.user_id,
+        created_at=tx.now,
+        used_bytes=0,
+        quota_bytes=new.quota_bytes,
+    )
+    tx.workspaces.add(workspace)
+    return workspace
+
+
+def _join(
+    tx: WorkspaceTx, workspace: Workspace, user_id: str, role: Role, source: MemberSource
+) -> None:
+    tx.members.put(Member(workspace.id, user_id, role, source, tx.now, tx.now))
