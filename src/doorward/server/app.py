@@ -1,0 +1,189 @@
+"""The only file that names concrete classes: settings in, one ASGI application out."""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from doorward.fastapi import ClerkAuth
+from doorward.server.doors.asgi import App, Receive, Scope, Send, respond
+from doorward.server.doors.context import RequestContext
+from doorward.server.doors.documents import create_documents
+from doorward.server.doors.house import House
+from doorward.server.doors.rest.app import PREFIX as REST
+from doorward.server.doors.rest.app import create_rest, openapi_of
+from doorward.server.doors.rest.entrance import Entrance
+from doorward.server.doors.rest.schemas import FileOut
+from doorward.server.doors.transfer.upload import PREFIX as TRANSFER
+from doorward.server.doors.transfer.upload import UploadDoor
+from doorward.server.files.model import Node
+from doorward.server.permission.caller import Caller
+from doorward.server.problems import RouteNotFound
+from doorward.server.settings import Settings
+from doorward.server.store.blobs.local import LocalBlobs
+from doorward.server.store.sql.sqlite import open_engine
+from doorward.server.store.sql.store import SqlStore
+from doorward.server.sweeper import keep_sweeping
+from doorward.server.uploads.model import Limits
+from doorward.server.uploads.urls import UrlSigner
+from doorward.standin import DEFAULT_PARTY, Standin
+from doorward.standin.app import create_app as create_standin
+from doorward.standin.revocations import StandinRevocations
+
+log = logging.getLogger("doorward.server")
+
+STANDIN = "/standin"
+Clock = Callable[[], float]
+
+
+def create_app(settings: Settings, clock: Clock | None = None) -> App:
+    """Build the application over a data folder that ``prepare`` made ready.
+
+    ``clock`` gives seconds since 1970; tests move it.
+    """
+    standin = _standin(settings, clock)
+    now = _clock(clock)
+    store = SqlStore(open_engine(settings.database, durable=settings.durable), now)
+    blobs = LocalBlobs(settings.blobs, durable=settings.durable)
+    guard = _guard(settings, standin, clock)
+    house = House(
+        store=store,
+        blobs=blobs,
+        signer=UrlSigner(settings.public_url, settings.secret.encode()),
+        limits=Limits(
+            settings.upload_bytes_max, settings.upload_url_seconds, settings.upload_life_seconds
+        ),
+        quota_bytes=settings.workspace_quota_bytes,
+        clock=now,
+        revoked=_revoked(guard),
+    )
+    rest = create_rest()
+    doors = _Doors(
+        house=house,
+        rest=Entrance(rest, guard, house, settings.organization_roles),
+        transfer=UploadDoor(house, _present),
+        documents=create_documents(openapi_of(rest)),
+        standin=create_standin(standin, base_path=STANDIN) if standin else None,
+    )
+    return RequestContext(_Life(doors, guard, store, blobs), streaming=TRANSFER)
+
+
+@dataclass(frozen=True, slots=True)
+class _Doors:
+    """Sends each request to the door that its path names; what none takes is not there."""
+
+    house: House
+    rest: App
+    transfer: App
+    documents: App
+    standin: App | None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        path = scope["path"]
+        if path.startswith(f"{REST}/"):
+            await self.rest(scope, receive, send)
+        elif path.startswith(TRANSFER):
+            await self.transfer(scope, receive, send)
+        elif self.standin is not None and path.startswith(f"{STANDIN}/"):
+            await self.standin(scope, receive, send)
+        elif path in {"/openapi.json", "/docs"} or path.startswith("/docs/"):
+            await self.documents(scope, receive, send)
+        elif path in {"/healthz", "/readyz"}:
+            await self._health(path, send)
+        elif path == "/":
+            await respond(send, 307, [("Location", "/docs")])
+        else:
+            raise RouteNotFound
+
+    async def _health(self, path: str, send: Send) -> None:
+        """Alive: the process answers. Ready: the database does too, and we are not stopping."""
+        if path == "/readyz":
+            await self.house.store.read(lambda tx: tx.workspaces.get(""))
+        body = b'{"status":"ok"}'
+        await respond(send, 200, [("Content-Type", "application/json")], body)
+
+
+class _Life:
+    """Starts and stops what the doors need, as the ASGI server's lifespan says."""
+
+    def __init__(self, doors: App, guard: ClerkAuth, store: SqlStore, blobs: LocalBlobs) -> None:
+        self._doors = doors
+        self._guard = guard
+        self._store = store
+        self._blobs = blobs
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            await self._lifespan(receive, send)
+        elif scope["type"] == "http":
+            await self._doors(scope, receive, send)
+        elif scope["type"] == "websocket":
+            await send({"type": "websocket.close", "code": 1008})
+
+    async def _lifespan(self, receive: Receive, send: Send) -> None:
+        await receive()
+        await self._warm_up()
+        sweeping = asyncio.create_task(keep_sweeping(self._store, self._blobs))
+        await send({"type": "lifespan.startup.complete"})
+        await receive()
+        sweeping.cancel()
+        with suppress(asyncio.CancelledError):
+            await sweeping
+        await asyncio.to_thread(self._store.close)
+        await asyncio.to_thread(self._blobs.close)
+        await send({"type": "lifespan.shutdown.complete"})
+
+    async def _warm_up(self) -> None:
+        """Have the signing keys before the first request; without them it starts all the same."""
+        try:
+            await self._guard.warm_up()
+        except Exception as exc:  # noqa: BLE001 - an outage must not stop a start
+            log.warning("Clerk's signing keys could not be fetched yet: %s", exc)
+
+
+def _standin(settings: Settings, clock: Clock | None) -> Standin | None:
+    if not settings.standin:
+        return None
+    return Standin.open(settings.data / "standin", clock=clock or time.time)
+
+
+def _guard(settings: Settings, standin: Standin | None, clock: Clock | None) -> ClerkAuth:
+    now = clock or time.time
+    if standin is None:
+        clerk = settings.clerk
+        return ClerkAuth(
+            secret_key=clerk.secret_key,
+            jwt_key=clerk.jwt_key,
+            jwks_url=clerk.jwks_url,
+            publishable_key=clerk.publishable_key,
+            authorized_parties=clerk.authorized_parties or None,
+            now=now,
+        )
+    own = {settings.public_url, f"http://127.0.0.1:{settings.port}"}
+    return ClerkAuth(
+        jwt_key=standin.public_key_pem,
+        authorized_parties=(DEFAULT_PARTY, *sorted(own), f"http://localhost:{settings.port}"),
+        revocation=StandinRevocations(settings.data / "standin"),
+        now=now,
+    )
+
+
+def _revoked(guard: ClerkAuth) -> Callable[[Caller], bool]:
+    """Judge a caller that is not here itself, by the ids of its session and user."""
+    revocation = guard.revocation
+    if revocation is None:
+        return lambda _: False
+    return lambda who: revocation.revoked({"sid": who.credential.id, "sub": who.user_id})
+
+
+def _present(node: Node) -> str:
+    return FileOut.of(node).model_dump_json()
+
+
+def _clock(clock: Clock | None) -> Callable[[], datetime]:
+    if clock is None:
+        return lambda: datetime.now(UTC)
+    return lambda: datetime.fromtimestamp(clock(), UTC)

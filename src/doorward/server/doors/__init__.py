@@ -1,0 +1,1 @@
+"""The doors: each parses and bounds, calls one service, and presents."""

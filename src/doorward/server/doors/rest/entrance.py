@@ -1,0 +1,101 @@
+"""The one way into the REST door: no path below it is reached without a verified credential."""
+
+from collections import OrderedDict
+from collections.abc import Mapping
+from typing import Protocol
+
+from doorward.clerk.requests import KeysUnavailable as ClerkKeysUnavailable
+from doorward.clerk.requests import NotAuthenticated as ClerkNotAuthenticated
+from doorward.identity.principal import Principal
+from doorward.server.audit.model import Attempt, Target
+from doorward.server.commands import refused
+from doorward.server.doors.asgi import App, RawHeaders, Receive, Scope, Send
+from doorward.server.doors.context import origin_of
+from doorward.server.doors.house import House
+from doorward.server.doors.problem_json import send_problem
+from doorward.server.doors.rest.call import Call
+from doorward.server.permission.caller import Caller, Credential, Origin
+from doorward.server.permission.roles import Role
+from doorward.server.problems import KeysUnavailable, NotAuthenticated, Problem
+from doorward.server.workspaces.service import welcome
+
+_WELCOMED_MAX = 10_000
+_PATH_CHARACTERS_MAX = 200
+
+
+class Guard(Protocol):
+    """The toolkit's guard, as far as the server uses it."""
+
+    async def authenticate(self, headers: RawHeaders) -> Principal:
+        """Verify the request's credential."""
+
+
+class Entrance:
+    """Authenticates before anything is routed or read, then hands on a ``Call``."""
+
+    def __init__(
+        self, app: App, guard: Guard, house: House, organization_roles: Mapping[str, Role]
+    ) -> None:
+        self._app = app
+        self._guard = guard
+        self._house = house
+        self._roles = organization_roles
+        self._welcomed: OrderedDict[tuple[object, ...], None] = OrderedDict()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Let a verified caller in; refuse anybody else, audited."""
+        origin = origin_of(scope)
+        try:
+            who = await self._identify(scope, origin)
+        except Problem as problem:
+            attempt = _knock(scope, origin)
+            await refused(self._house.store, lambda _: attempt, problem)
+            await send_problem(send, problem, origin.request_id)
+            return
+        await self._welcome(who)
+        scope["state"]["call"] = Call(self._house, who)
+        await self._app(scope, receive, send)
+
+    async def _identify(self, scope: Scope, origin: Origin) -> Caller:
+        try:
+            principal = await self._guard.authenticate(scope["headers"])
+        except ClerkNotAuthenticated as exc:
+            raise NotAuthenticated(reason=exc.reason, headers=exc.headers) from exc
+        except ClerkKeysUnavailable as exc:
+            raise KeysUnavailable(reason=exc.reason, headers=exc.headers) from exc
+        return caller_of(principal, origin, self._roles)
+
+    async def _welcome(self, who: Caller) -> None:
+        """Make homes on first sight; remembered per process, and idempotent."""
+        seen = (who.user_id, who.organization_id, who.organization_role)
+        if seen in self._welcomed:
+            self._welcomed.move_to_end(seen)
+            return
+        await self._house.store.write(lambda tx: welcome(tx, who, self._house.quota_bytes))
+        self._welcomed[seen] = None
+        if len(self._welcomed) > _WELCOMED_MAX:
+            self._welcomed.popitem(last=False)
+
+
+def caller_of(principal: Principal, origin: Origin, roles: Mapping[str, Role]) -> Caller:
+    """Give the server's view of a verified principal.
+
+    An organization role that no setting maps gets what ``*`` says, or nothing.
+    """
+    role = None
+    if principal.org_id is not None:
+        role = roles.get(principal.org_role or "") or roles.get("*")
+    return Caller(
+        user_id=principal.user_id or "",
+        credential=Credential("session", principal.session_id),
+        origin=origin,
+        organization_id=principal.org_id if role else None,
+        organization_name=principal.org_slug if role else None,
+        organization_role=role,
+    )
+
+
+def _knock(scope: Scope, origin: Origin) -> Attempt:
+    who = Caller("", Credential("none", None), origin)
+    path = scope["path"][:_PATH_CHARACTERS_MAX]
+    return Attempt(None, Target(), who, {"method": scope["method"], "path": path})

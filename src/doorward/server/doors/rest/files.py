@@ -1,0 +1,216 @@
+"""Files and folders."""
+
+from typing import Annotated
+
+from fastapi import Query, Request, Response
+
+from doorward.server.audit.model import Target
+from doorward.server.doors.rest.call import Call, CallDep
+from doorward.server.doors.rest.operations import PEOPLE, Operations
+from doorward.server.doors.rest.parameters import (
+    LIMIT_DEFAULT,
+    Cursor,
+    FileId,
+    Limit,
+    WorkspaceId,
+)
+from doorward.server.doors.rest.schemas import (
+    FileIn,
+    FileOut,
+    FolderIn,
+    IdText,
+    ListOut,
+    NameText,
+    RestoreIn,
+    VersionOut,
+)
+from doorward.server.doors.transfer.download import content_response
+from doorward.server.files import service as files
+from doorward.server.files.model import Node
+from doorward.server.files.service import Move, NewFolder
+from doorward.server.paging import Listed, Page
+from doorward.server.permission.actions import Action
+from doorward.server.problems import (
+    FileNotFound,
+    MoveIntoSelf,
+    NameInvalid,
+    NameTaken,
+    NotInBin,
+    ParentInvalid,
+    PermissionDenied,
+    RangeNotSatisfiable,
+    RequestInvalid,
+    TooDeep,
+    VersionNotFound,
+    WorkspaceNotFound,
+)
+
+rest = Operations("files")
+_GUARDED = (PermissionDenied, FileNotFound)
+_PLACED = (NameInvalid, NameTaken, ParentInvalid, TooDeep)
+
+
+@rest.operation(
+    "GET",
+    "/workspaces/{workspace_id}/files",
+    accepts=PEOPLE,
+    action=Action.FILE_LIST,
+    raises=(PermissionDenied, WorkspaceNotFound, FileNotFound),
+)
+async def list_files(
+    call: CallDep,
+    workspace_id: WorkspaceId,
+    parent_id: Annotated[IdText | None, Query(description="A folder; left out: the root.")] = None,
+    name: Annotated[NameText | None, Query(description="Only the child of this name.")] = None,
+    bin: Annotated[bool, Query(description="List the bin instead.")] = False,  # noqa: A002, FBT002
+    limit: Limit = LIMIT_DEFAULT,
+    cursor: Cursor = None,
+) -> ListOut[FileOut]:
+    """List a folder by name, or what is in the bin, latest first."""
+    found = await _listing(call, workspace_id, parent_id, name, Page.of(limit, cursor, 2), bin_=bin)
+    return ListOut(data=[FileOut.of(row) for row in found.rows], next_cursor=found.next_cursor)
+
+
+async def _listing(
+    call: Call,
+    workspace_id: str,
+    parent_id: str | None,
+    name: str | None,
+    page: Page,
+    *,
+    bin_: bool,
+) -> Listed[Node]:
+    who, on = call.who, Target(workspace_id, "folder", parent_id)
+    if bin_:
+        return await call.look(lambda tx: files.list_bin(tx, who, workspace_id, page), on)
+    if name is not None:
+        rows = await call.look(
+            lambda tx: files.find_child(tx, who, workspace_id, parent_id, name), on
+        )
+        return Listed(rows, None)
+    return await call.look(
+        lambda tx: files.list_children(tx, who, workspace_id, parent_id, page), on
+    )
+
+
+@rest.operation(
+    "POST",
+    "/workspaces/{workspace_id}/folders",
+    accepts=PEOPLE,
+    action=Action.FOLDER_CREATE,
+    raises=(PermissionDenied, WorkspaceNotFound, *_PLACED),
+    status=201,
+)
+async def create_folder(call: CallDep, workspace_id: WorkspaceId, body: FolderIn) -> FileOut:
+    """Create a folder."""
+    new = NewFolder(body.name, body.parent_id, body.exist_ok)
+    made = await call.change(
+        lambda tx: files.create_folder(tx, call.who, workspace_id, new),
+        Target(workspace_id, "folder", None, body.name),
+    )
+    return FileOut.of(made)
+
+
+@rest.operation("GET", "/files/{file_id}", accepts=PEOPLE, action=Action.FILE_READ, raises=_GUARDED)
+async def read_file(call: CallDep, file_id: FileId) -> FileOut:
+    """Read the details of a file or folder."""
+    node = await call.look(
+        lambda tx: files.find(tx, call.who, Action.FILE_READ, file_id),
+        _file(file_id),
+        seen=files.target_of,
+    )
+    return FileOut.of(node)
+
+
+@rest.operation(
+    "PATCH",
+    "/files/{file_id}",
+    accepts=PEOPLE,
+    action=Action.FILE_UPDATE,
+    raises=(*_GUARDED, *_PLACED, MoveIntoSelf),
+)
+async def update_file(call: CallDep, file_id: FileId, body: FileIn) -> FileOut:
+    """Rename or move a file or folder."""
+    to_root = "parent_id" in body.model_fields_set and body.parent_id is None
+    change = Move(body.name, body.parent_id, to_root, body.on_conflict)
+    moved = await call.change(lambda tx: files.move(tx, call.who, file_id, change), _file(file_id))
+    return FileOut.of(moved)
+
+
+@rest.operation(
+    "DELETE",
+    "/files/{file_id}",
+    accepts=PEOPLE,
+    action=Action.FILE_DELETE,
+    raises=_GUARDED,
+    status=204,
+)
+async def delete_file(call: CallDep, file_id: FileId) -> None:
+    """Put a file, or a folder with all in it, in the bin."""
+    await call.change(lambda tx: files.delete(tx, call.who, file_id), _file(file_id))
+
+
+@rest.operation(
+    "POST",
+    "/files/{file_id}/restore",
+    accepts=PEOPLE,
+    action=Action.FILE_RESTORE,
+    raises=(*_GUARDED, NotInBin, ParentInvalid, TooDeep, VersionNotFound),
+)
+async def restore_file(call: CallDep, file_id: FileId, body: RestoreIn | None = None) -> FileOut:
+    """Take a file or folder out of the bin, or make an older version current again."""
+    asked = body or RestoreIn()
+    if asked.version_id is not None and asked.parent_id is not None:
+        raise RequestInvalid("Give a version_id or a parent_id, not both.")
+    if asked.version_id is not None:
+        version_id = asked.version_id
+        restored = await call.change(
+            lambda tx: files.restore_version(tx, call.who, file_id, version_id), _file(file_id)
+        )
+    else:
+        restored = await call.change(
+            lambda tx: files.restore(tx, call.who, file_id, asked.parent_id), _file(file_id)
+        )
+    return FileOut.of(restored)
+
+
+@rest.operation(
+    "GET", "/files/{file_id}/versions", accepts=PEOPLE, action=Action.FILE_READ, raises=_GUARDED
+)
+async def list_versions(
+    call: CallDep, file_id: FileId, limit: Limit = LIMIT_DEFAULT, cursor: Cursor = None
+) -> ListOut[VersionOut]:
+    """List the contents that a file had, newest first."""
+    page = Page.of(limit, cursor, keys=1)
+    found = await call.look(
+        lambda tx: files.list_versions(tx, call.who, file_id, page), _file(file_id)
+    )
+    return ListOut(data=[VersionOut.of(row) for row in found.rows], next_cursor=found.next_cursor)
+
+
+@rest.operation(
+    "GET",
+    "/files/{file_id}/content",
+    accepts=PEOPLE,
+    action=Action.FILE_DOWNLOAD,
+    raises=(*_GUARDED, VersionNotFound, RangeNotSatisfiable),
+    response_class=Response,
+)
+async def download_file(
+    call: CallDep,
+    request: Request,
+    file_id: FileId,
+    version_id: Annotated[IdText | None, Query(description="An older version.")] = None,
+) -> Response:
+    """Download the bytes; takes `Range`, `If-None-Match` and `If-Range`."""
+    node, content = await call.look(
+        lambda tx: files.open_content(tx, call.who, file_id, version_id),
+        _file(file_id),
+        seen=lambda found: files.target_of(found[0]),
+        wait=True,
+    )
+    return content_response(call.house.blobs, node.name, content, request.headers)
+
+
+def _file(file_id: str) -> Target:
+    return Target(None, "file", file_id)

@@ -1,0 +1,106 @@
+"""Operations, each declared once: what it takes, who may call it, and what may go wrong.
+
+The declaration feeds the routes, OpenAPI, and the test that walks every operation as a stranger.
+"""
+
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from fastapi import APIRouter, Depends, Request
+
+from doorward.server.doors.rest.call import Call
+from doorward.server.permission.actions import Action
+from doorward.server.problems import NotAuthenticated, Problem, RequestInvalid
+
+Handler = TypeVar("Handler", bound=Callable[..., Awaitable[Any]])
+
+SESSION = "session"
+PEOPLE: frozenset[str] = frozenset({SESSION})
+"""Credentials of people; keys of agents join them where an operation says so."""
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """One operation of the REST door; ``path`` is below ``/api/v1``."""
+
+    method: str
+    path: str
+    name: str
+    accepts: frozenset[str]
+    action: Action | None
+    raises: tuple[type[Problem], ...]
+    status: int
+
+
+class Operations:
+    """A router that takes no route without a declaration."""
+
+    all: list[Operation] = []  # noqa: RUF012 - the one register of the process
+
+    def __init__(self, tag: str) -> None:
+        self.router = APIRouter(tags=[tag])
+
+    def operation(
+        self,
+        method: str,
+        path: str,
+        *,
+        accepts: Iterable[str],
+        action: Action | None,
+        raises: tuple[type[Problem], ...],
+        status: int = 200,
+        **route: Any,
+    ) -> Callable[[Handler], Handler]:
+        """Declare and route a handler.
+
+        ``accepts`` and ``action`` have no default, so an operation that leaves one out fails at
+        import; ``action=None`` says aloud that any verified caller may call it.
+        """
+
+        def declare(handler: Handler) -> Handler:
+            declared = Operation(
+                method, path, handler.__name__, frozenset(accepts), action, raises, status
+            )
+            Operations.all.append(declared)
+            self.router.add_api_route(
+                path,
+                handler,
+                methods=[method],
+                status_code=status,
+                name=declared.name,
+                operation_id=declared.name,
+                dependencies=[Depends(_admission(declared))],
+                responses=_responses(declared),
+                **route,
+            )
+            return handler
+
+        return declare
+
+
+def _admission(operation: Operation) -> Callable[[Request], Awaitable[None]]:
+    async def admit(request: Request) -> None:
+        call: Call = request.scope["state"]["call"]
+        await call.begin(operation.action, operation.accepts)
+
+    return admit
+
+
+def _responses(operation: Operation) -> dict[int | str, dict[str, Any]]:
+    """Describe problems for OpenAPI, those of one status together."""
+    described: dict[int | str, dict[str, Any]] = {}
+    kinds: tuple[type[Problem], ...] = (NotAuthenticated, RequestInvalid, *operation.raises)
+    for problem in kinds:
+        entry = described.setdefault(
+            problem.status,
+            {
+                "description": "",
+                "content": {
+                    "application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}
+                },
+            },
+        )
+        line = f"`{problem.code}`: {problem.title}."
+        entry["description"] = f"{entry['description']} {line}".strip()
+    return described

@@ -1,0 +1,362 @@
+"""What goes over the wire of the REST door; the subjects' own values never do."""
+
+from datetime import datetime
+from typing import Annotated, Generic, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, StringConstraints
+
+from doorward.server.audit.model import AuditEntry
+from doorward.server.files.model import Node, OnConflict, Version
+from doorward.server.members.model import Member
+from doorward.server.permission.caller import Caller
+from doorward.server.permission.roles import Role
+from doorward.server.uploads.model import NewUpload, Upload
+from doorward.server.uploads.urls import UrlSigner
+from doorward.server.workspaces.model import Standing
+
+T = TypeVar("T")
+
+# Longer than any name that is allowed, so that the rule about names gives the reason.
+NameText = Annotated[str, StringConstraints(max_length=1024)]
+IdText = Annotated[str, StringConstraints(min_length=1, max_length=80)]
+UserId = Annotated[str, StringConstraints(pattern=r"^user_[A-Za-z0-9_]{1,64}$")]
+MediaType = Annotated[
+    str,
+    StringConstraints(
+        max_length=255,
+        # RFC 9110, section 8.3.1: type/subtype with parameters, printable ASCII only.
+        pattern=r"^[A-Za-z0-9!#$&^_.+-]+/[A-Za-z0-9!#$&^_.+-]+( ?;[ -~]*)?$",
+    ),
+]
+Checksum = Annotated[str, StringConstraints(pattern=r"^(sha256|blake3):[0-9a-f]{64}$")]
+METADATA_KEYS_MAX = 64
+
+
+class _In(BaseModel):
+    """A request body: unknown members are refused, so that a typo is not ignored."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class _Out(BaseModel):
+    """A response body."""
+
+    model_config = ConfigDict(frozen=True)
+
+
+class ListOut(_Out, Generic[T]):
+    """One page of a list."""
+
+    data: list[T]
+    next_cursor: str | None = Field(description="Pass it as `cursor` for the next page.")
+
+
+class OrganizationOut(_Out):
+    """The organization that the credential speaks for."""
+
+    id: str
+    role: Role | None
+
+
+class CredentialOut(_Out):
+    """The kind and id of what was presented."""
+
+    type: str
+    id: str | None
+
+
+class MeOut(_Out):
+    """The verified caller."""
+
+    user_id: str
+    organization: OrganizationOut | None
+    credential: CredentialOut
+    scopes: list[str]
+
+    @classmethod
+    def of(cls, who: Caller) -> "MeOut":
+        """Present a caller."""
+        organization = None
+        if who.organization_id is not None:
+            organization = OrganizationOut(id=who.organization_id, role=who.organization_role)
+        return cls(
+            user_id=who.user_id,
+            organization=organization,
+            credential=CredentialOut(type=who.credential.kind, id=who.credential.id),
+            scopes=sorted(who.scopes),
+        )
+
+
+class WorkspaceIn(_In):
+    """A workspace to create, or its new name."""
+
+    name: NameText
+
+
+class WorkspaceOut(_Out):
+    """A workspace as the caller stands to it; sizes in bytes."""
+
+    id: str
+    name: str
+    organization_id: str | None
+    role: Role | None
+    home: bool = Field(description="Whether this is a person's or organization's home workspace.")
+    used_bytes: int
+    quota_bytes: int
+    created_at: datetime
+
+    @classmethod
+    def of(cls, standing: Standing) -> "WorkspaceOut":
+        """Present a workspace."""
+        workspace = standing.workspace
+        return cls(
+            id=workspace.id,
+            name=workspace.name,
+            organization_id=workspace.organization_id,
+            role=standing.role,
+            home=workspace.home_of is not None,
+            used_bytes=workspace.used_bytes,
+            quota_bytes=workspace.quota_bytes,
+            created_at=workspace.created_at,
+        )
+
+
+class MemberIn(_In):
+    """A person to let in."""
+
+    user_id: UserId
+    role: Role
+
+
+class RoleIn(_In):
+    """A person's new role."""
+
+    role: Role
+
+
+class MemberOut(_Out):
+    """A person in a workspace; ``source`` is ``clerk`` where the organization decides."""
+
+    user_id: str
+    role: Role
+    source: str
+    created_at: datetime
+    updated_at: datetime
+
+    @classmethod
+    def of(cls, member: Member) -> "MemberOut":
+        """Present a member."""
+        return cls(
+            user_id=member.user_id,
+            role=member.role,
+            source=member.source.value,
+            created_at=member.created_at,
+            updated_at=member.updated_at,
+        )
+
+
+class FolderIn(_In):
+    """A folder to create; ``exist_ok`` gives an existing one of that name instead of 409."""
+
+    name: NameText
+    parent_id: IdText | None = None
+    exist_ok: bool = False
+
+
+class FileIn(_In):
+    """What to change of a file or folder: leave out what stays; ``parent_id: null`` is the root."""
+
+    name: NameText | None = None
+    parent_id: IdText | None = None
+    on_conflict: Literal[OnConflict.ERROR, OnConflict.RENAME] = OnConflict.ERROR
+
+
+class RestoreIn(_In):
+    """Where to restore to from the bin, or which version to make current again."""
+
+    parent_id: IdText | None = None
+    version_id: IdText | None = None
+
+
+class FileOut(_Out):
+    """A file or folder; ``size`` in bytes, None for a folder."""
+
+    id: str
+    workspace_id: str
+    parent_id: str | None
+    name: str
+    kind: str
+    size: int | None
+    content_type: str | None
+    digest: str | None = Field(description="Of the content: `blake3:…`.")
+    sha256: str | None = Field(description="`sha256:…` where the uploader declared it.")
+    version_id: str | None
+    version: int
+    metadata: dict[str, JsonValue]
+    created_by: str
+    created_at: datetime
+    updated_at: datetime
+    deleted_at: datetime | None
+
+    @classmethod
+    def of(cls, node: Node) -> "FileOut":
+        """Present a file or folder."""
+        content = node.content
+        return cls(
+            id=node.id,
+            workspace_id=node.workspace_id,
+            parent_id=node.parent_id,
+            name=node.name,
+            kind=node.kind.value,
+            size=content.size if content else None,
+            content_type=content.content_type if content else None,
+            digest=content.digest if content else None,
+            sha256=content.sha256 if content else None,
+            version_id=node.version_id,
+            version=node.version,
+            metadata=dict(node.metadata or {}),
+            created_by=node.created_by,
+            created_at=node.created_at,
+            updated_at=node.updated_at,
+            deleted_at=node.deleted_at,
+        )
+
+
+class VersionOut(_Out):
+    """One content that a file had."""
+
+    id: str
+    number: int
+    size: int
+    content_type: str
+    digest: str
+    sha256: str | None
+    created_by: str
+    created_at: datetime
+
+    @classmethod
+    def of(cls, version: Version) -> "VersionOut":
+        """Present a version."""
+        content = version.content
+        return cls(
+            id=version.id,
+            number=version.number,
+            size=content.size,
+            content_type=content.content_type,
+            digest=content.digest,
+            sha256=content.sha256,
+            created_by=version.created_by,
+            created_at=version.created_at,
+        )
+
+
+class UploadIn(_In):
+    """A file to come; ``size`` in bytes, ``checksum`` as ``sha256:…`` or ``blake3:…``."""
+
+    name: NameText
+    size: int = Field(ge=0, le=1 << 50)
+    parent_id: IdText | None = None
+    content_type: MediaType = "application/octet-stream"
+    checksum: Checksum | None = None
+    metadata: Annotated[dict[IdText, JsonValue], Field(max_length=METADATA_KEYS_MAX)] = {}
+    on_conflict: OnConflict = OnConflict.RENAME
+
+    def declared(self) -> NewUpload:
+        """Give the declaration as the service takes it."""
+        return NewUpload(**{name: getattr(self, name) for name in type(self).model_fields})
+
+
+class UploadOut(_Out):
+    """An upload; ``url`` takes the bytes until ``expires_at``, None once it is closed."""
+
+    id: str
+    workspace_id: str
+    parent_id: str | None
+    name: str
+    size: int
+    content_type: str
+    url: str | None
+    method: str = "PUT"
+    protocols: list[str] = ["put"]
+    expires_at: datetime
+    status: str
+    received_bytes: int
+    failure: str | None
+    file: FileOut | None
+
+    @classmethod
+    def of(cls, upload: Upload, signer: UrlSigner, file: Node | None = None) -> "UploadOut":
+        """Present an upload, with its signed URL while it takes bytes."""
+        declared = upload.declared
+        url = signer.url(upload.id, upload.url_expires_at) if upload.status.open else None
+        return cls(
+            id=upload.id,
+            workspace_id=upload.workspace_id,
+            parent_id=declared.parent_id,
+            name=declared.name,
+            size=declared.size,
+            content_type=declared.content_type,
+            url=url,
+            expires_at=upload.url_expires_at,
+            status=upload.status.value,
+            received_bytes=upload.received_bytes,
+            failure=upload.failure,
+            file=FileOut.of(file) if file else None,
+        )
+
+
+class ActorOut(_Out):
+    """Who or what, by kind and id."""
+
+    type: str
+    id: str | None
+
+
+class ResourceOut(_Out):
+    """What was asked about."""
+
+    type: str | None
+    id: str | None
+    name: str | None
+
+
+class AuditOut(_Out):
+    """One attempt and what came of it."""
+
+    id: str
+    time: datetime
+    action: str
+    outcome: str
+    reason: str | None
+    actor: ActorOut
+    credential: ActorOut | None
+    on_behalf_of: str | None
+    workspace_id: str | None
+    resource: ResourceOut
+    address: str | None
+    request_id: str | None
+    details: dict[str, JsonValue]
+
+    @classmethod
+    def of(cls, entry: AuditEntry) -> "AuditOut":
+        """Present an entry."""
+        credential = None
+        if entry.credential_type is not None:
+            credential = ActorOut(type=entry.credential_type, id=entry.credential_id)
+        return cls(
+            id=entry.id,
+            time=entry.time,
+            action=entry.action,
+            outcome=entry.outcome.value,
+            reason=entry.reason,
+            actor=ActorOut(type=entry.actor_type, id=entry.actor_id),
+            credential=credential,
+            on_behalf_of=entry.on_behalf_of,
+            workspace_id=entry.workspace_id,
+            resource=ResourceOut(
+                type=entry.resource_type, id=entry.resource_id, name=entry.resource_name
+            ),
+            address=entry.address,
+            request_id=entry.request_id,
+            details=dict(entry.details),
+        )

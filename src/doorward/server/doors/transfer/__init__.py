@@ -1,0 +1,1 @@
+"""The transfer door: bytes in by signed URL, bytes out with ranges."""

@@ -1,0 +1,87 @@
+"""The data folder: made ready before any process serves it, and cleaned when nobody does."""
+
+import asyncio
+import fcntl
+import os
+from contextlib import suppress
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import IO
+
+from doorward.server.settings import Secret, Settings, kept_secret, make_secret
+from doorward.server.store.blobs.local import LocalBlobs
+from doorward.server.store.sql.migrate import migrate
+from doorward.server.store.sql.sqlite import open_engine
+from doorward.server.store.sql.store import SqlStore
+from doorward.server.sweeper import recover
+
+
+def prepare(settings: Settings) -> Settings:
+    """Make folders, the signing secret and the tables; gives the settings with the secret in them.
+
+    Safe beside other processes that do the same. Raises OSError, NewerDatabase.
+    """
+    for folder in (settings.data, settings.database.parent, settings.blobs):
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    secret = settings.secret or _own_secret(settings.data)
+    engine = open_engine(settings.database, durable=settings.durable)
+    try:
+        migrate(engine, settings.data / "migrate.lock")
+    finally:
+        engine.dispose()
+    return replace(settings, secret=secret)
+
+
+class Tenancy:
+    """Says who serves a data folder: many may, and whoever is alone may clean up first."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._file: IO[str] = (settings.data / "serve.lock").open("w")
+
+    def enter(self) -> None:
+        """Join those who serve; alone, clean up what a crash left first."""
+        if self._alone():
+            asyncio.run(_recover(self._settings))
+        fcntl.flock(self._file, fcntl.LOCK_SH)
+
+    def leave(self) -> None:
+        """Stop counting as one who serves."""
+        self._file.close()
+
+    def _alone(self) -> bool:
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        return True
+
+
+async def _recover(settings: Settings) -> None:
+    engine = open_engine(settings.database, durable=settings.durable)
+    store = SqlStore(engine, _now)
+    blobs = LocalBlobs(settings.blobs, durable=settings.durable)
+    try:
+        await recover(store, blobs)
+    finally:
+        store.close()
+        blobs.close()
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+def _own_secret(folder: Path) -> Secret:
+    """Make the signing secret once, whoever comes first; it is whole before it has its name."""
+    new = folder / f".secret.{os.getpid()}"
+    fd = os.open(new, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600)
+    with os.fdopen(fd, "w") as file:
+        file.write(make_secret())
+        file.flush()
+        os.fsync(fd)
+    with suppress(FileExistsError):
+        os.link(new, folder / "secret")
+    new.unlink()
+    return kept_secret(folder) or Secret()

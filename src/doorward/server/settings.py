@@ -1,0 +1,315 @@
+"""All settings, read once from the environment and judged together before anything starts."""
+
+import ipaddress
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TypeVar
+from urllib.parse import urlsplit
+
+from doorward.server.permission.roles import Role
+
+T = TypeVar("T")
+
+PORT_DEFAULT = 8040
+GIBIBYTE = 1 << 30
+_SECRET_BYTES = 32
+_CLERK = (
+    "CLERK_SECRET_KEY",
+    "CLERK_PUBLISHABLE_KEY",
+    "CLERK_JWT_KEY",
+    "CLERK_API_URL",
+    "CLERK_JWKS_URL",
+    "CLERK_AUTHORIZED_PARTIES",
+)
+
+
+class SettingsInvalid(Exception):
+    """The settings are wrong; the message names every mistake and what to do about it."""
+
+    def __init__(self, mistakes: list[str]) -> None:
+        self.mistakes = mistakes
+        lines = "\n".join(f"  - {mistake}" for mistake in mistakes)
+        super().__init__(f"Doorward can't start with these settings:\n{lines}")
+
+
+class Secret(str):
+    """A text that never shows itself in a representation."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "'***'"
+
+
+@dataclass(frozen=True, slots=True)
+class ClerkSettings:
+    """What verifies sign-ins; None throughout where the stand-in does."""
+
+    secret_key: Secret | None = None
+    publishable_key: str | None = None
+    jwt_key: str | None = None
+    jwks_url: str | None = None
+    api_url: str | None = None
+    authorized_parties: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Everything that can be set. Sizes are in bytes, lives in seconds."""
+
+    data: Path
+    host: str
+    port: int
+    public_url: str
+    database: Path
+    blobs: Path
+    standin: bool
+    durable: bool
+    clerk: ClerkSettings
+    secret: Secret = field(repr=False)
+    upload_bytes_max: int = 50 * GIBIBYTE
+    upload_url_seconds: int = 900
+    upload_life_seconds: int = 86_400
+    workspace_quota_bytes: int = 50 * GIBIBYTE
+    stop_grace_seconds: int = 30
+    organization_roles: Mapping[str, Role] = field(default_factory=dict)
+
+    def listening_on(self, port: int) -> "Settings":
+        """Give the settings with the port that was chosen, in the public address too."""
+        if port == self.port:
+            return self
+        public_url = self.public_url
+        if public_url.endswith(f":{self.port}"):
+            public_url = f"{public_url.removesuffix(f':{self.port}')}:{port}"
+        return replace(self, port=port, public_url=public_url)
+
+    def as_environment(self) -> dict[str, str]:
+        """Give what a worker process needs beyond the environment it inherits."""
+        return {
+            "DOORWARD_DATA": str(self.data),
+            "DOORWARD_HOST": self.host,
+            "DOORWARD_PORT": str(self.port),
+            "DOORWARD_PUBLIC_URL": self.public_url,
+        }
+
+
+ORGANIZATION_ROLES_DEFAULT = "org:admin=admin,org:member=editor,*=viewer"
+
+
+def load_settings(
+    environ: Mapping[str, str],
+    *,
+    data: Path | None = None,
+    host: str | None = None,
+    port: int | None = None,
+) -> Settings:
+    """Read and judge every setting; what the command line gives wins over the environment.
+
+    A secret may come from the file that ``NAME_FILE`` names. Raises SettingsInvalid.
+    """
+    return _Reader(environ).settings(data, host, port)
+
+
+class _Reader:
+    """Reads one variable at a time and collects what is wrong instead of stopping at it."""
+
+    def __init__(self, environ: Mapping[str, str]) -> None:
+        self._environ = environ
+        self._mistakes: list[str] = []
+
+    def settings(self, data: Path | None, host: str | None, port: int | None) -> Settings:
+        folder = (data or Path(self.text("DOORWARD_DATA") or "data")).absolute()
+        host = host or self.text("DOORWARD_HOST") or "127.0.0.1"
+        port = port if port is not None else self.number("DOORWARD_PORT", PORT_DEFAULT, 0, 65535)
+        clerk = self.clerk()
+        settings = Settings(
+            data=folder,
+            host=host,
+            port=port,
+            public_url=self.public_url(host, port),
+            database=self.local("DOORWARD_DATABASE_URL", "sqlite", folder / "doorward.db"),
+            blobs=self.local("DOORWARD_STORAGE_URL", "file", folder / "blobs"),
+            standin=self.standin(host),
+            durable=self.choice("DOORWARD_DURABILITY", {"full": True, "fast": False}, "full"),
+            clerk=clerk,
+            secret=self.signing_secret(folder),
+            upload_bytes_max=self.number("DOORWARD_UPLOAD_BYTES_MAX", 50 * GIBIBYTE, 1),
+            upload_url_seconds=self.number("DOORWARD_UPLOAD_URL_SECONDS", 900, 1, 86_400),
+            upload_life_seconds=self.number("DOORWARD_UPLOAD_LIFE_SECONDS", 86_400, 1),
+            workspace_quota_bytes=self.number("DOORWARD_QUOTA_BYTES", 50 * GIBIBYTE, 0),
+            stop_grace_seconds=self.number("DOORWARD_STOP_GRACE_SECONDS", 30, 0, 3600),
+            organization_roles=self.organization_roles(),
+        )
+        self.unsupported("DOORWARD_BUS_URL", "between processes SQLite itself is used")
+        if self._mistakes:
+            raise SettingsInvalid(self._mistakes)
+        return settings
+
+    def text(self, name: str) -> str | None:
+        return self._environ.get(name, "").strip() or None
+
+    def secret(self, name: str) -> Secret | None:
+        value, file = self.text(name), self.text(f"{name}_FILE")
+        if value and file:
+            self.mistake(f"{name} and {name}_FILE are both set: keep one of them.")
+        if file is None:
+            return Secret(value) if value else None
+        try:
+            content = Path(file).read_text(encoding="utf-8").strip()
+        except (OSError, UnicodeDecodeError) as exc:
+            reason = exc.strerror if isinstance(exc, OSError) else "it is not text"
+            self.mistake(f"{name}_FILE names {file}, which can't be read: {reason}.")
+            return None
+        if not content:
+            self.mistake(f"{name}_FILE names {file}, which is empty.")
+        return Secret(content)
+
+    def number(self, name: str, default: int, least: int, most: int = 1 << 62) -> int:
+        text = self.text(name)
+        if text is None:
+            return default
+        if text.isascii() and text.isdigit() and least <= int(text) <= most:
+            return int(text)
+        bound = f"from {least} to {most}" if most < 1 << 62 else f"of {least} or more"
+        self.mistake(f"{name} is {text!r}: give a whole number {bound}.")
+        return default
+
+    def choice(self, name: str, choices: Mapping[str, T], default: str) -> T:
+        text = self.text(name) or default
+        if text not in choices:
+            self.mistake(f"{name} is {text!r}: give one of {', '.join(choices)}.")
+            text = default
+        return choices[text]
+
+    def local(self, name: str, scheme: str, default: Path) -> Path:
+        text = self.text(name)
+        if text is None:
+            return default
+        prefix = f"{scheme}:///"
+        if text.startswith(prefix):
+            return Path(text.removeprefix(f"{scheme}://")).absolute()
+        shown = text.split("://", 1)[0]
+        self.mistake(
+            f"{name} begins with {shown!r}: this version takes {prefix}PATH, or nothing for the "
+            "data folder."
+        )
+        return default
+
+    def unsupported(self, name: str, instead: str) -> None:
+        if self.text(name):
+            self.mistake(f"{name} is set, and this version does not use it ({instead}): unset it.")
+
+    def public_url(self, host: str, port: int) -> str:
+        text = self.text("DOORWARD_PUBLIC_URL")
+        if text is None:
+            if not is_loopback(host):
+                self.mistake(
+                    f"DOORWARD_PUBLIC_URL is not set, and {host} is not a loopback address: give "
+                    "the address under which people reach this server, such as "
+                    "https://files.example.com."
+                )
+            return f"http://{'127.0.0.1' if host == 'localhost' else _bracketed(host)}:{port}"
+        parts = urlsplit(text)
+        if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query:
+            self.mistake(
+                f"DOORWARD_PUBLIC_URL is {text!r}: give an address such as https://files.example.com."
+            )
+        return text.rstrip("/")
+
+    def clerk(self) -> ClerkSettings:
+        parties = (self.text("CLERK_AUTHORIZED_PARTIES") or "").split(",")
+        return ClerkSettings(
+            secret_key=self.secret("CLERK_SECRET_KEY"),
+            publishable_key=self.text("CLERK_PUBLISHABLE_KEY"),
+            jwt_key=self.secret("CLERK_JWT_KEY"),
+            jwks_url=self.text("CLERK_JWKS_URL"),
+            api_url=self.text("CLERK_API_URL"),
+            authorized_parties=tuple(party.strip() for party in parties if party.strip()),
+        )
+
+    def standin(self, host: str) -> bool:
+        named = [name for name in _CLERK if self.text(name) or self.text(f"{name}_FILE")]
+        wanted = self.choice("DOORWARD_STANDIN", {"on": True, "off": False, "": None}, "")
+        if wanted and not is_loopback(host):
+            self.mistake(
+                f"DOORWARD_STANDIN is on and the host is {host}: whoever reaches the stand-in can "
+                "sign in as anyone, so it runs on loopback only. Set CLERK_SECRET_KEY, or serve on "
+                "127.0.0.1."
+            )
+        if wanted and named:
+            self.mistake(
+                f"DOORWARD_STANDIN is on and {', '.join(named)} is set: the stand-in and a real "
+                "Clerk exclude each other, so unset one side."
+            )
+        if wanted is None:
+            wanted = not named and is_loopback(host)
+        if not wanted and not self._has_clerk_key():
+            self.mistake(
+                "Nothing says how sign-ins are verified: set CLERK_SECRET_KEY (Clerk dashboard, "
+                "API keys, Secret keys), CLERK_JWT_KEY (there too, JWKS public key, PEM) or "
+                "CLERK_JWKS_URL; or serve on 127.0.0.1 with DOORWARD_STANDIN=on to try without an "
+                "account."
+            )
+        return wanted
+
+    def _has_clerk_key(self) -> bool:
+        names = ("CLERK_SECRET_KEY", "CLERK_JWT_KEY", "CLERK_JWKS_URL")
+        return any(self.text(name) or self.text(f"{name}_FILE") for name in names)
+
+    def organization_roles(self) -> dict[str, Role]:
+        text = self.text("DOORWARD_ORGANIZATION_ROLES") or ORGANIZATION_ROLES_DEFAULT
+        roles: dict[str, Role] = {}
+        for pair in filter(None, (part.strip() for part in text.split(","))):
+            clerk_role, _, role = pair.partition("=")
+            if role not in set(Role) or not clerk_role:
+                self.mistake(
+                    f"DOORWARD_ORGANIZATION_ROLES has {pair!r}: write pairs such as "
+                    f"org:member=editor, with one of {', '.join(Role)}."
+                )
+                continue
+            roles[clerk_role] = Role(role)
+        return roles
+
+    def signing_secret(self, folder: Path) -> Secret:
+        """Take DOORWARD_SECRET, or the one that ``keep_secret`` made in the data folder."""
+        secret = self.secret("DOORWARD_SECRET")
+        if secret is None:
+            return kept_secret(folder) or Secret()
+        if len(secret) < _SECRET_BYTES:
+            self.mistake(
+                f"DOORWARD_SECRET has fewer than {_SECRET_BYTES} characters: make one with "
+                "'openssl rand -hex 32'."
+            )
+        return secret
+
+    def mistake(self, text: str) -> None:
+        self._mistakes.append(text)
+
+
+def kept_secret(folder: Path) -> Secret | None:
+    """Give the signing secret that lies in the data folder, None where none was made yet."""
+    try:
+        return Secret((folder / "secret").read_text(encoding="ascii").strip())
+    except FileNotFoundError:
+        return None
+
+
+def make_secret() -> Secret:
+    """Make a signing secret of 256 random bits."""
+    return Secret(secrets.token_hex(_SECRET_BYTES))
+
+
+def is_loopback(host: str) -> bool:
+    """Say whether the host can only be reached from this machine."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _bracketed(host: str) -> str:
+    return f"[{host}]" if ":" in host else host

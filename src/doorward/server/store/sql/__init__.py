@@ -1,0 +1,1 @@
+"""Rows in SQLite: one writer thread that groups commits, readers beside it."""

@@ -1,0 +1,1 @@
+"""Alembic's revisions, forward only; one that was released never changes."""

@@ -1,0 +1,200 @@
+"""Every table, as SQLAlchemy Core describes it; the migrations build the same."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Column,
+    Dialect,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    text,
+)
+from sqlalchemy.types import TypeDecorator
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class Instant(TypeDecorator[datetime]):
+    """A moment in UTC, kept as whole microseconds since 1970: it sorts, and loses nothing."""
+
+    impl = BigInteger
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> int | None:
+        """Store whole microseconds."""
+        del dialect
+        if value is None:
+            return None
+        delta = value - _EPOCH
+        return (delta.days * 86_400 + delta.seconds) * 1_000_000 + delta.microseconds
+
+    def process_result_value(self, value: Any | None, dialect: Dialect) -> datetime | None:
+        """Read whole microseconds."""
+        del dialect
+        return (
+            None
+            if value is None
+            else datetime.fromtimestamp(value // 1_000_000, UTC).replace(
+                microsecond=value % 1_000_000
+            )
+        )
+
+
+ROOT = ""
+"""The ``parent_id`` of what lies at the root: not NULL, so that unique indexes cover it."""
+
+workspaces = Table(
+    "workspaces",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("name", String, nullable=False),
+    Column("organization_id", String),
+    Column("home_of", String, unique=True),
+    Column("created_by", String, nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Column("used_bytes", BigInteger, nullable=False),
+    Column("quota_bytes", BigInteger, nullable=False),
+    Column("deleted_at", Instant),
+)
+
+members = Table(
+    "members",
+    metadata,
+    Column("workspace_id", ForeignKey("workspaces.id"), primary_key=True),
+    Column("user_id", String, primary_key=True),
+    Column("source", String, primary_key=True),
+    Column("role", String, nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Column("updated_at", Instant, nullable=False),
+    Index("ix_members_user_id", "user_id"),
+)
+
+nodes = Table(
+    "nodes",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("workspace_id", ForeignKey("workspaces.id"), nullable=False),
+    Column("parent_id", String, nullable=False),
+    Column("name", String, nullable=False),
+    Column("kind", String, nullable=False),
+    Column("created_by", String, nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Column("updated_at", Instant, nullable=False),
+    Column("version_id", String),
+    Column("version", Integer, nullable=False),
+    Column("blob_key", String),
+    Column("size", BigInteger),
+    Column("digest", String),
+    Column("sha256", String),
+    Column("content_type", String),
+    Column("metadata", JSON(none_as_null=True)),
+    Column("deleted_at", Instant),
+    Column("deleted_by", String),
+    Column("bin_root_id", String),
+    # One live name per folder, whatever else is raced; the bin may hold many of a name.
+    Index(
+        "uq_nodes_live_name",
+        "workspace_id",
+        "parent_id",
+        "name",
+        unique=True,
+        sqlite_where=text("deleted_at IS NULL"),
+        postgresql_where=text("deleted_at IS NULL"),
+    ),
+    Index("ix_nodes_parent", "workspace_id", "parent_id", "name", "id"),
+    Index(
+        "ix_nodes_bin",
+        "workspace_id",
+        "bin_root_id",
+        sqlite_where=text("deleted_at IS NOT NULL"),
+        postgresql_where=text("deleted_at IS NOT NULL"),
+    ),
+)
+
+versions = Table(
+    "versions",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("file_id", ForeignKey("nodes.id"), nullable=False),
+    Column("workspace_id", String, nullable=False),
+    Column("number", Integer, nullable=False),
+    Column("blob_key", String, nullable=False),
+    Column("size", BigInteger, nullable=False),
+    Column("digest", String, nullable=False),
+    Column("sha256", String),
+    Column("content_type", String, nullable=False),
+    Column("created_by", String, nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Index("uq_versions_number", "file_id", "number", unique=True),
+    Index("ix_versions_blob_key", "blob_key"),
+)
+
+uploads = Table(
+    "uploads",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("workspace_id", ForeignKey("workspaces.id"), nullable=False),
+    Column("declared", JSON, nullable=False),
+    Column("bought_by", JSON, nullable=False),
+    Column("status", String, nullable=False),
+    Column("received_bytes", BigInteger, nullable=False),
+    Column("blob_key", String),
+    Column("file_id", String),
+    Column("failure", String),
+    Column("created_at", Instant, nullable=False),
+    Column("url_expires_at", Instant, nullable=False),
+    Column("expires_at", Instant, nullable=False),
+    Index(
+        "ix_uploads_open",
+        "status",
+        "expires_at",
+        sqlite_where=text("status IN ('pending', 'receiving')"),
+        postgresql_where=text("status IN ('pending', 'receiving')"),
+    ),
+)
+
+doomed_blobs = Table("doomed_blobs", metadata, Column("key", String, primary_key=True))
+
+audit = Table(
+    "audit",
+    metadata,
+    # The order of the trail; ``sqlite_autoincrement`` below never gives a number out again.
+    Column("sequence", Integer, primary_key=True, autoincrement=True),
+    Column("id", String, nullable=False, unique=True),
+    Column("time", Instant, nullable=False),
+    Column("action", String, nullable=False),
+    Column("outcome", String, nullable=False),
+    Column("reason", String),
+    Column("actor_type", String, nullable=False),
+    Column("actor_id", String),
+    Column("credential_type", String),
+    Column("credential_id", String),
+    Column("on_behalf_of", String),
+    Column("workspace_id", String),
+    Column("resource_type", String),
+    Column("resource_id", String),
+    Column("resource_name", String),
+    Column("address", String),
+    Column("agent", String),
+    Column("request_id", String),
+    Column("details", JSON, nullable=False),
+    Index("ix_audit_workspace", "workspace_id", "sequence"),
+    Index("ix_audit_actor", "actor_id", "sequence"),
+    sqlite_autoincrement=True,
+)

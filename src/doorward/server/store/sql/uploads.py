@@ -1,0 +1,128 @@
+"""Uploads."""
+
+from dataclasses import asdict
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Row, bindparam, insert, select, update
+
+from doorward.server.files.model import OnConflict
+from doorward.server.permission.caller import Caller, Credential, Origin
+from doorward.server.permission.roles import Role
+from doorward.server.permission.scopes import Scope
+from doorward.server.store.sql.tables import uploads
+from doorward.server.uploads.model import NewUpload, Upload, UploadStatus
+
+_GET = select(uploads).where(uploads.c.id == bindparam("upload"))
+_ADD = insert(uploads)
+_PUT = (
+    update(uploads)
+    .where(uploads.c.id == bindparam("upload"))
+    .values(
+        {
+            name: bindparam(f"new_{name}")
+            for name in (
+                "status",
+                "received_bytes",
+                "blob_key",
+                "file_id",
+                "failure",
+                "url_expires_at",
+                "expires_at",
+            )
+        }
+    )
+)
+_OPEN = ("pending", "receiving")
+
+
+class SqlUploads:
+    """UploadRows over the table ``uploads``."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def get(self, upload_id: str) -> Upload | None:
+        """Give an upload."""
+        row = self._connection.execute(_GET, {"upload": upload_id}).one_or_none()
+        return None if row is None else _upload(row)
+
+    def add(self, upload: Upload) -> None:
+        """Insert an upload."""
+        fixed = {
+            "id": upload.id,
+            "workspace_id": upload.workspace_id,
+            "declared": asdict(upload.declared),
+            "bought_by": _bought(upload.by),
+            "created_at": upload.created_at,
+        }
+        self._connection.execute(_ADD, fixed | _changing(upload))
+
+    def put(self, upload: Upload) -> None:
+        """Store what changes about an upload."""
+        new = {f"new_{name}": value for name, value in _changing(upload).items()}
+        self._connection.execute(_PUT, {"upload": upload.id} | new)
+
+    def overdue(self, at: datetime, limit: int) -> list[Upload]:
+        """List open uploads whose life is over."""
+        return self._open(uploads.c.expires_at <= at, limit)
+
+    def receiving(self, limit: int) -> list[Upload]:
+        """List uploads that say that bytes are coming."""
+        return self._open(uploads.c.status == UploadStatus.RECEIVING.value, limit)
+
+    def _open(self, condition: Any, limit: int) -> list[Upload]:
+        query = select(uploads).where(uploads.c.status.in_(_OPEN), condition).limit(limit)
+        return [_upload(row) for row in self._connection.execute(query)]
+
+
+def _changing(upload: Upload) -> dict[str, object]:
+    return {
+        "status": upload.status.value,
+        "received_bytes": upload.received_bytes,
+        "blob_key": upload.blob_key,
+        "file_id": upload.file_id,
+        "failure": upload.failure,
+        "url_expires_at": upload.url_expires_at,
+        "expires_at": upload.expires_at,
+    }
+
+
+def _bought(who: Caller) -> dict[str, object]:
+    bought = asdict(who)
+    bought["scopes"] = sorted(who.scopes)
+    bought["workspaces"] = None if who.workspaces is None else sorted(who.workspaces)
+    return bought
+
+
+def _caller(bought: dict[str, Any]) -> Caller:
+    role, workspaces = bought["organization_role"], bought["workspaces"]
+    return Caller(
+        user_id=bought["user_id"],
+        credential=Credential(**bought["credential"]),
+        origin=Origin(**bought["origin"]),
+        organization_id=bought["organization_id"],
+        organization_name=bought["organization_name"],
+        organization_role=None if role is None else Role(role),
+        scopes=frozenset(Scope(scope) for scope in bought["scopes"]),
+        workspaces=None if workspaces is None else frozenset(workspaces),
+    )
+
+
+def _upload(row: Row[Any]) -> Upload:
+    declared = dict(row.declared)
+    declared["on_conflict"] = OnConflict(declared["on_conflict"])
+    return Upload(
+        id=row.id,
+        workspace_id=row.workspace_id,
+        declared=NewUpload(**declared),
+        status=UploadStatus(row.status),
+        by=_caller(row.bought_by),
+        created_at=row.created_at,
+        url_expires_at=row.url_expires_at,
+        expires_at=row.expires_at,
+        received_bytes=row.received_bytes,
+        blob_key=row.blob_key,
+        file_id=row.file_id,
+        failure=row.failure,
+    )

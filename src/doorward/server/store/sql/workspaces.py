@@ -1,0 +1,121 @@
+"""Workspaces."""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Row, and_, bindparam, insert, or_, select, update
+
+from doorward.server.members.model import MemberSource
+from doorward.server.paging import Page
+from doorward.server.permission.roles import Role, strongest
+from doorward.server.store.sql.tables import members, workspaces
+from doorward.server.workspaces.model import Standing, Workspace
+
+_LIVE = workspaces.c.deleted_at.is_(None)
+_GET = select(workspaces).where(workspaces.c.id == bindparam("workspace"), _LIVE)
+_HOME = select(workspaces).where(workspaces.c.home_of == bindparam("owner"), _LIVE)
+_USE = (
+    update(workspaces)
+    .where(workspaces.c.id == bindparam("workspace"))
+    .values(used_bytes=workspaces.c.used_bytes + bindparam("added"))
+)
+
+
+class SqlWorkspaces:
+    """WorkspaceRows over the tables ``workspaces`` and ``members``."""
+
+    def __init__(self, connection: Connection, now: datetime) -> None:
+        self._connection = connection
+        self._now = now
+
+    def get(self, workspace_id: str) -> Workspace | None:
+        """Give a workspace."""
+        row = self._connection.execute(_GET, {"workspace": workspace_id}).one_or_none()
+        return None if row is None else _workspace(row)
+
+    def home(self, owner_id: str) -> Workspace | None:
+        """Give the home workspace of a user or an organization."""
+        row = self._connection.execute(_HOME, {"owner": owner_id}).one_or_none()
+        return None if row is None else _workspace(row)
+
+    def page(self, user_id: str, organization_id: str | None, page: Page) -> list[Standing]:
+        """List the workspaces in which the user has a membership that counts now."""
+        ids = (
+            select(workspaces.c.id)
+            .join(members, members.c.workspace_id == workspaces.c.id)
+            .where(_LIVE, _counts(user_id, organization_id))
+            .distinct()
+            .order_by(workspaces.c.id)
+            .limit(page.limit + 1)
+        )
+        if page.after is not None:
+            ids = ids.where(workspaces.c.id > page.after[0])
+        rows = self._connection.execute(
+            select(workspaces, members.c.role)
+            .join(members, members.c.workspace_id == workspaces.c.id)
+            .where(workspaces.c.id.in_(ids), _counts(user_id, organization_id))
+            .order_by(workspaces.c.id)
+        )
+        return _standings(rows.all())
+
+    def add(self, workspace: Workspace) -> None:
+        """Insert a workspace."""
+        self._connection.execute(
+            insert(workspaces),
+            {
+                "id": workspace.id,
+                "name": workspace.name,
+                "organization_id": workspace.organization_id,
+                "home_of": workspace.home_of,
+                "created_by": workspace.created_by,
+                "created_at": workspace.created_at,
+                "used_bytes": workspace.used_bytes,
+                "quota_bytes": workspace.quota_bytes,
+            },
+        )
+
+    def rename(self, workspace_id: str, name: str) -> None:
+        """Change the name."""
+        self._change(workspace_id, name=name)
+
+    def remove(self, workspace_id: str) -> None:
+        """Mark as deleted."""
+        self._change(workspace_id, deleted_at=self._now)
+
+    def use(self, workspace_id: str, added_bytes: int) -> None:
+        """Count bytes that were added or freed."""
+        self._connection.execute(_USE, {"workspace": workspace_id, "added": added_bytes})
+
+    def _change(self, workspace_id: str, **values: object) -> None:
+        self._connection.execute(
+            update(workspaces).where(workspaces.c.id == workspace_id).values(**values)
+        )
+
+
+def _counts(user_id: str, organization_id: str | None) -> Any:
+    direct = members.c.source == MemberSource.DIRECT.value
+    spoken_for = and_(
+        members.c.source == MemberSource.CLERK.value,
+        workspaces.c.organization_id == organization_id,
+    )
+    return and_(members.c.user_id == user_id, or_(direct, spoken_for))
+
+
+def _standings(rows: Any) -> list[Standing]:
+    by_id: dict[str, tuple[Workspace, list[Role]]] = {}
+    for row in rows:
+        by_id.setdefault(row.id, (_workspace(row), []))[1].append(Role(row.role))
+    return [Standing(workspace, strongest(roles)) for workspace, roles in by_id.values()]
+
+
+def _workspace(row: Row[Any]) -> Workspace:
+    return Workspace(
+        id=row.id,
+        name=row.name,
+        organization_id=row.organization_id,
+        home_of=row.home_of,
+        created_by=row.created_by,
+        created_at=row.created_at,
+        used_bytes=row.used_bytes,
+        quota_bytes=row.quota_bytes,
+    )

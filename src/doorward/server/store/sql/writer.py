@@ -1,0 +1,173 @@
+"""One thread that writes, and commits many commands at once.
+
+A durable commit costs one wait for the disk however many rows it carries. Commands that arrive
+while one commit is under way therefore share the next; each is alone in its savepoint.
+"""
+
+import asyncio
+import logging
+import queue
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from sqlite3 import SQLITE_BUSY, SQLITE_FULL
+from typing import Any, TypeVar
+
+from sqlalchemy import Connection, Engine
+from sqlalchemy.exc import OperationalError
+
+from doorward.server.problems import Busy, StorageFailed, StorageFull
+from doorward.server.store.sql.sqlite import begin_immediately
+from doorward.server.store.sql.transaction import SqlTx
+
+T = TypeVar("T")
+log = logging.getLogger("doorward.store")
+
+BATCH_COMMANDS_MAX = 128
+BUSY_PATIENCE_SECONDS = 60.0
+
+
+@dataclass(slots=True)
+class _Job:
+    command: Callable[[SqlTx], Any]
+    loop: asyncio.AbstractEventLoop | None
+    future: asyncio.Future[Any] | None
+    result: Any = None
+    error: BaseException | None = None
+
+
+class Writer:
+    """Runs commands in their order, each whole or not at all, durable when it answers."""
+
+    def __init__(self, engine: Engine, transaction: Callable[[Connection], SqlTx]) -> None:
+        self._engine = engine
+        self._transaction = transaction
+        self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
+        self._thread = threading.Thread(target=self._run, name="doorward-writer", daemon=True)
+        self._thread.start()
+
+    async def write(self, command: Callable[[SqlTx], T]) -> T:
+        """Run a command; its changes are durable when this returns.
+
+        Raises whatever the command raises (nothing is changed then), Busy, StorageFull,
+        StorageFailed.
+        """
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[T] = loop.create_future()
+        self._jobs.put(_Job(command, loop, future))
+        return await future
+
+    def post(self, command: Callable[[SqlTx], object]) -> None:
+        """Run a command soon; a failure is logged."""
+        self._jobs.put(_Job(command, None, None))
+
+    def close(self) -> None:
+        """Finish what was asked for, and end the thread."""
+        self._jobs.put(None)
+        self._thread.join()
+
+    def _run(self) -> None:
+        with self._engine.connect() as connection:
+            begin_immediately(connection)
+            open_ = True
+            while open_:
+                batch, open_ = self._next_batch()
+                if batch:
+                    self._run_batch(connection, batch)
+
+    def _next_batch(self) -> tuple[list[_Job], bool]:
+        batch: list[_Job] = []
+        job = self._jobs.get()
+        while job is not None:
+            batch.append(job)
+            if len(batch) == BATCH_COMMANDS_MAX:
+                return batch, True
+            try:
+                job = self._jobs.get_nowait()
+            except queue.Empty:
+                return batch, True
+        return batch, False
+
+    def _run_batch(self, connection: Connection, batch: list[_Job]) -> None:
+        tx: SqlTx | None = None
+        try:
+            tx = self._commit(connection, batch)
+        except Exception as exc:  # noqa: BLE001 - handed to whoever asked
+            problem = _storage_problem(exc)
+            for job in batch:
+                job.error = job.error or problem
+        if tx is not None:
+            tx.committed()
+        _answer(batch)
+
+    def _commit(self, connection: Connection, batch: list[_Job]) -> SqlTx:
+        with _begun(connection):
+            tx = self._transaction(connection)
+            for job in batch:
+                _run_job(connection, tx, job)
+        return tx
+
+
+def _run_job(connection: Connection, tx: SqlTx, job: _Job) -> None:
+    mark = tx.mark()
+    savepoint = connection.begin_nested()
+    try:
+        job.result = job.command(tx)
+    except Exception as exc:  # noqa: BLE001 - handed to whoever asked
+        job.error = exc
+        tx.back_to(mark)
+        savepoint.rollback()
+    else:
+        savepoint.commit()
+
+
+def _begun(connection: Connection) -> Any:
+    """Begin a transaction, waiting for our turn among other processes."""
+    give_up = time.monotonic() + BUSY_PATIENCE_SECONDS
+    while True:
+        try:
+            return connection.begin()
+        except OperationalError as exc:
+            connection.rollback()
+            if _sqlite_code(exc) != SQLITE_BUSY or time.monotonic() > give_up:
+                raise
+
+
+def _storage_problem(exc: Exception) -> Exception:
+    log.error("a transaction failed", exc_info=exc)
+    code = _sqlite_code(exc)
+    if code == SQLITE_BUSY:
+        return Busy(headers={"Retry-After": "1"})
+    return StorageFull() if code == SQLITE_FULL else StorageFailed()
+
+
+def _sqlite_code(exc: Exception) -> int | None:
+    code = getattr(getattr(exc, "orig", None), "sqlite_errorcode", None)
+    return None if code is None else code & 0xFF
+
+
+def _answer(batch: list[_Job]) -> None:
+    """Wake each event loop once for all of its commands."""
+    loops: dict[asyncio.AbstractEventLoop, list[_Job]] = {}
+    for job in batch:
+        if job.loop is not None:
+            loops.setdefault(job.loop, []).append(job)
+        elif job.error is not None:
+            log.error("a posted command failed", exc_info=job.error)
+    for loop, jobs in loops.items():
+        try:
+            loop.call_soon_threadsafe(_settle, jobs)
+        except RuntimeError:  # the loop is closed: nobody is waiting any more
+            log.warning("%d answers came after their loop had ended", len(jobs))
+
+
+def _settle(jobs: list[_Job]) -> None:
+    for job in jobs:
+        future = job.future
+        if future is None or future.done():
+            continue
+        if job.error is not None:
+            future.set_exception(job.error)
+        else:
+            future.set_result(job.result)
