@@ -1,0 +1,1 @@
+"""The ``doorward`` command; each command's module is loaded only when it is called."""
