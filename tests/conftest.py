@@ -1,0 +1,67 @@
+"""What every test may ask for: a house with its doors, and people with real credentials."""
+
+import os
+from collections.abc import Iterator
+
+import pytest
+from starlette.testclient import TestClient
+
+from support import Clock, House, Person
+
+# No setting of whoever runs the tests reaches the code under test.
+for _name in [name for name in os.environ if name.startswith(("DOORWARD_", "CLERK_", "FASTIO_"))]:
+    del os.environ[_name]
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def settings_for(tmp_path):
+    """Settings over a folder of this test, with whatever the test sets."""
+    from doorward.server.settings import load_settings
+
+    def make(**environ: str):
+        return load_settings({"DOORWARD_DATA": str(tmp_path / "data")} | environ)
+
+    return make
+
+
+@pytest.fixture
+def house_with(settings_for, clock) -> Iterator:
+    """Open a house with the given settings."""
+    from doorward.server.app import create_app
+    from doorward.server.folder import prepare
+    from doorward.standin import Standin
+
+    opened: list[TestClient] = []
+
+    def open_house(**environ: str) -> House:
+        settings = prepare(settings_for(**environ))
+        client = TestClient(create_app(settings, clock), base_url=settings.public_url)
+        client.__enter__()
+        opened.append(client)
+        return House(
+            settings.data, clock, client, Standin.open(settings.data / "standin", clock=clock)
+        )
+
+    yield open_house
+    for client in opened:
+        client.__exit__(None, None, None)
+
+
+@pytest.fixture
+def house(house_with) -> House:
+    return house_with()
+
+
+@pytest.fixture
+def alice(house) -> Person:
+    return house.person("alice")
+
+
+@pytest.fixture
+def bob(house) -> Person:
+    return house.person("bob")

@@ -1,0 +1,143 @@
+"""Every operation, walked from its declaration: nobody gets where they don't belong."""
+
+import pytest
+
+from doorward.server.app import create_app  # noqa: F401 - declares every operation
+from doorward.server.doors.rest.operations import Operations
+from support import problem, without_request_id
+
+BODIES = {
+    "create_workspace": {"name": "x"},
+    "rename_workspace": {"name": "x"},
+    "add_member": {"user_id": "user_mallory", "role": "owner"},
+    "change_member": {"role": "owner"},
+    "create_folder": {"name": "x"},
+    "update_file": {"name": "x"},
+    "restore_file": {},
+    "create_upload": {"name": "x", "size": 1},
+}
+OPEN_TO_ALL = {"read_me", "list_workspaces", "create_workspace"}
+NOWHERE = {
+    "workspace_id": "ws_" + "a" * 26,
+    "file_id": "file_" + "a" * 26,
+    "upload_id": "up_" + "a" * 26,
+    "user_id": "user_nobody",
+    "workspace": "ws_" + "a" * 26,
+}
+
+operations = pytest.mark.parametrize("operation", Operations.all, ids=lambda op: op.name)
+guarded = pytest.mark.parametrize(
+    "operation", [op for op in Operations.all if op.name not in OPEN_TO_ALL], ids=lambda op: op.name
+)
+
+
+def ask(person, operation, ids, **more):
+    query = {"workspace": ids["workspace"]} if operation.name == "list_audit" else {}
+    return person.call(
+        operation.method,
+        "/api/v1" + operation.path.format(**ids),
+        json=BODIES.get(operation.name),
+        params=query,
+        **more,
+    )
+
+
+@pytest.fixture
+def belongings(house):
+    """One of each thing that Alice's organization has, and Bob of another organization."""
+    alice = house.person("alice", org="acme", role="org:admin")
+    bob = house.person("bob", org="globex", role="org:admin")
+    office = alice.office()
+    file = alice.upload(office, "plan.txt", b"secret plan")
+    upload = alice.declare(office, "later.txt", 3).json()
+    alice.post(f"workspaces/{office}/members", user_id="user_carol", role="editor")
+    ids = {
+        "workspace_id": office,
+        "workspace": office,
+        "file_id": file["id"],
+        "upload_id": upload["id"],
+        "user_id": "user_carol",
+    }
+    return alice, bob, ids
+
+
+def test_the_walk_knows_every_operation():
+    names = [operation.name for operation in Operations.all]
+
+    assert len(names) == len(set(names)) > 20
+    assert set(names) >= OPEN_TO_ALL | set(BODIES)
+
+
+@operations
+def test_nobody_without_a_credential_gets_past_the_door(house, operation):
+    path = "/api/v1" + operation.path.format(**NOWHERE)
+
+    answer = house.client.request(operation.method, path, json=BODIES.get(operation.name))
+
+    assert problem(answer) == (401, "not_authenticated")
+    assert answer.headers["www-authenticate"].startswith("Bearer")
+
+
+@operations
+def test_nobody_with_a_forged_credential_gets_past_the_door(house, operation):
+    path = "/api/v1" + operation.path.format(**NOWHERE)
+    token = house.person("alice").token()
+    forged = token[:-6] + ("AAAAAA" if token[-6:] != "AAAAAA" else "BBBBBB")
+
+    answer = house.client.request(
+        operation.method, path, headers={"Authorization": f"Bearer {forged}"}
+    )
+
+    assert problem(answer) == (401, "not_authenticated")
+
+
+@guarded
+def test_another_tenants_thing_can_not_be_told_from_a_missing_one(belongings, operation):
+    alice, bob, ids = belongings
+
+    hidden = ask(bob, operation, ids)
+    missing = ask(bob, operation, NOWHERE)
+
+    assert hidden.status_code == 404
+    assert problem(hidden) == problem(missing)
+    assert without_request_id(hidden) == without_request_id(missing)
+    assert set(hidden.headers) == set(missing.headers)
+    # Nothing happened to what Alice has.
+    assert alice.get(f"files/{ids['file_id']}").json()["name"] == "plan.txt"
+    assert alice.get(f"uploads/{ids['upload_id']}").json()["status"] == "pending"
+
+
+@guarded
+def test_leaving_the_organization_ends_its_role_with_the_next_token(belongings, operation):
+    alice, _, ids = belongings
+    former = alice.house.person("alice")  # the same person, no organization in the token
+
+    assert ask(former, operation, ids).status_code == 404
+
+
+@guarded
+def test_a_role_that_does_not_suffice_is_told_which_one_would(belongings, operation):
+    alice, _, ids = belongings
+    viewer = alice.house.person("vera", org="acme", role="org:guest")
+
+    answer = ask(viewer, operation, ids)
+
+    if operation.action.role.value == "viewer" or operation.name == "read_upload":
+        assert answer.status_code == 200
+    else:
+        assert problem(answer) == (403, "permission_denied")
+        assert answer.json()["missing"] == f"role {operation.action.role.value}"
+
+
+@guarded
+def test_every_refusal_is_in_the_workspaces_trail_with_who_and_why(belongings, operation):
+    alice, bob, ids = belongings
+
+    ask(bob, operation, ids)
+
+    trail = alice.get("audit", params={"workspace": ids["workspace"]}).json()["data"]
+    entry = next(row for row in trail if row["actor"]["id"] == bob.user_id)
+    assert entry["outcome"] == "denied"
+    assert entry["action"] == operation.action.name_
+    assert entry["reason"].endswith("_not_found")
+    assert entry["credential"]["type"] == "session"

@@ -1,0 +1,110 @@
+"""What tests are written with: a clock, a house, people with real credentials."""
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from starlette.testclient import TestClient
+
+NOON = 1_790_000_000.0
+
+
+@dataclass
+class Clock:
+    """Time that only moves when a test says so."""
+
+    now: float = NOON
+
+    def __call__(self) -> float:
+        return self.now
+
+    def advance(self, *, seconds: float) -> None:
+        self.now += seconds
+
+
+@dataclass
+class Person:
+    """Somebody signed in, with a fresh token for every request."""
+
+    house: "House"
+    name: str
+    sign_in: dict[str, object]
+
+    @property
+    def user_id(self) -> str:
+        return f"user_{self.name}"
+
+    def token(self, **more: object) -> str:
+        return self.house.standin.mint(self.name, **(self.sign_in | more))
+
+    def call(self, method: str, path: str, **request: object):
+        url = path if path.startswith("/") else f"/api/v1/{path}"
+        headers = {"Authorization": f"Bearer {self.token()}"} | request.pop("headers", {})
+        return self.house.client.request(method, url, headers=headers, **request)
+
+    def get(self, path: str, **request: object):
+        return self.call("GET", path, **request)
+
+    def post(self, path: str, **body: object):
+        return self.call("POST", path, json=body)
+
+    def patch(self, path: str, **body: object):
+        return self.call("PATCH", path, json=body)
+
+    def delete(self, path: str):
+        return self.call("DELETE", path)
+
+    def home(self) -> str:
+        """The person's own workspace."""
+        rows = self.get("workspaces").json()["data"]
+        return next(row["id"] for row in rows if row["home"] and row["organization_id"] is None)
+
+    def office(self) -> str:
+        """The home workspace of the organization."""
+        rows = self.get("workspaces").json()["data"]
+        return next(row["id"] for row in rows if row["home"] and row["organization_id"])
+
+    def declare(self, workspace: str, name: str, size: int, **more: object):
+        return self.post(f"workspaces/{workspace}/uploads", name=name, size=size, **more)
+
+    def upload(self, workspace: str, name: str, content: bytes, **more: object) -> dict:
+        declared = self.declare(workspace, name, len(content), **more)
+        assert declared.status_code == 201, declared.text
+        sent = self.house.send(declared.json()["url"], content)
+        assert sent.status_code == 201, sent.text
+        return sent.json()
+
+
+@dataclass
+class House:
+    """A whole server in this process, over a real folder and real SQLite."""
+
+    data: Path
+    clock: Clock
+    client: TestClient
+    standin: object
+    people: dict[str, Person] = field(default_factory=dict)
+
+    def person(self, name: str, **sign_in: object) -> Person:
+        return Person(self, name, sign_in)
+
+    def send(self, url: str, content: object, **headers: str):
+        return self.client.put(url, content=content, headers=headers)
+
+    def stored_files(self) -> list[Path]:
+        """Every blob that lies on the disk."""
+        return [path for path in (self.data / "blobs").rglob("*") if path.is_file()]
+
+
+def problem(response) -> tuple[int, str]:
+    """Status and code of a problem, which every refusal must be."""
+    assert response.headers["content-type"] == "application/problem+json", response.text
+    body = json.loads(response.content)
+    assert body["status"] == response.status_code
+    assert body["request_id"] == response.headers["x-request-id"]
+    return response.status_code, body["code"]
+
+
+def without_request_id(response) -> dict:
+    """A problem without the one member that must differ."""
+    return {k: v for k, v in response.json().items() if k != "request_id"}
