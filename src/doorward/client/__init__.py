@@ -1,0 +1,39 @@
+"""The server's client for Python: ``Doorward``, and ``AsyncDoorward`` for asyncio."""
+
+from doorward.client.aio import AsyncDoorward
+from doorward.client.errors import (
+    Conflict,
+    ConnectionFailed,
+    DigestMismatch,
+    DoorwardError,
+    NotAuthenticated,
+    NotFound,
+    PermissionDenied,
+    RateLimited,
+    ServerError,
+    TooLarge,
+)
+from doorward.client.model import File, Me, Member, Page, Upload, Version, Workspace
+from doorward.client.sync import Doorward
+
+__all__ = [
+    "AsyncDoorward",
+    "Conflict",
+    "ConnectionFailed",
+    "DigestMismatch",
+    "Doorward",
+    "DoorwardError",
+    "File",
+    "Me",
+    "Member",
+    "NotAuthenticated",
+    "NotFound",
+    "Page",
+    "PermissionDenied",
+    "RateLimited",
+    "ServerError",
+    "TooLarge",
+    "Upload",
+    "Version",
+    "Workspace",
+]

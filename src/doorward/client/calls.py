@@ -1,0 +1,198 @@
+"""Every request that the clients make, as a value: what is asked, and what the answer is."""
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+from urllib.parse import quote
+
+import msgspec
+
+from doorward.client.errors import DoorwardError, ServerError
+from doorward.client.model import File, Me, Member, Page, Upload, Version, Workspace
+
+T = TypeVar("T")
+
+URL_DEFAULT = "http://127.0.0.1:8040"
+PAGE_SIZE = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Call(Generic[T]):
+    """One request below ``/api/v1`` and the type of its answer, None for an empty one."""
+
+    method: str
+    path: str
+    answer: Any
+    params: Mapping[str, str] = field(default_factory=dict)
+    body: Mapping[str, Any] | None = None
+
+    def read(self, content: bytes) -> T:
+        """Read the answer; raises ServerError for one of another form."""
+        if self.answer is None:
+            return None  # type: ignore[return-value]
+        try:
+            result: T = msgspec.json.decode(content, type=self.answer)
+        except msgspec.MsgspecError as exc:
+            message = "The answer is not one of a Doorward server. Is the address right?"
+            raise ServerError(0, "answer_unreadable", message) from exc
+        return result
+
+
+Turn = Callable[[str | None], Call[Page[T]]]
+
+
+def me() -> Call[Me]:
+    """Who am I?"""
+    return Call("GET", "/me", Me)
+
+
+def workspaces(cursor: str | None = None) -> Call[Page[Workspace]]:
+    """List workspaces."""
+    return Call("GET", "/workspaces", Page[Workspace], _paged(cursor))
+
+
+def workspace(workspace_id: str) -> Call[Workspace]:
+    """Read a workspace."""
+    return Call("GET", f"/workspaces/{_id(workspace_id)}", Workspace)
+
+
+def create_workspace(name: str) -> Call[Workspace]:
+    """Create a workspace."""
+    return Call("POST", "/workspaces", Workspace, body={"name": name})
+
+
+def rename_workspace(workspace_id: str, name: str) -> Call[Workspace]:
+    """Rename a workspace."""
+    return Call("PATCH", f"/workspaces/{_id(workspace_id)}", Workspace, body={"name": name})
+
+
+def delete_workspace(workspace_id: str) -> Call[None]:
+    """Delete a workspace."""
+    return Call("DELETE", f"/workspaces/{_id(workspace_id)}", None)
+
+
+def members(workspace_id: str, cursor: str | None = None) -> Call[Page[Member]]:
+    """List members."""
+    path = f"/workspaces/{_id(workspace_id)}/members"
+    return Call("GET", path, Page[Member], _paged(cursor))
+
+
+def add_member(workspace_id: str, user_id: str, role: str) -> Call[Member]:
+    """Let a person in."""
+    path = f"/workspaces/{_id(workspace_id)}/members"
+    return Call("POST", path, Member, body={"user_id": user_id, "role": role})
+
+
+def remove_member(workspace_id: str, user_id: str) -> Call[None]:
+    """Take a person out."""
+    return Call("DELETE", f"/workspaces/{_id(workspace_id)}/members/{_id(user_id)}", None)
+
+
+def files(
+    workspace_id: str, parent_id: str | None = None, cursor: str | None = None
+) -> Call[Page[File]]:
+    """List a folder, or the root."""
+    params = _paged(cursor) | ({"parent_id": parent_id} if parent_id else {})
+    return Call("GET", f"/workspaces/{_id(workspace_id)}/files", Page[File], params)
+
+
+def child(workspace_id: str, parent_id: str | None, name: str) -> Call[Page[File]]:
+    """Find a child by its exact name: a page of one or none."""
+    params = {"name": name} | ({"parent_id": parent_id} if parent_id else {})
+    return Call("GET", f"/workspaces/{_id(workspace_id)}/files", Page[File], params)
+
+
+def create_folder(
+    workspace_id: str, name: str, parent_id: str | None = None, *, exist_ok: bool = False
+) -> Call[File]:
+    """Create a folder."""
+    body = {"name": name, "parent_id": parent_id, "exist_ok": exist_ok}
+    return Call("POST", f"/workspaces/{_id(workspace_id)}/folders", File, body=body)
+
+
+def file(file_id: str) -> Call[File]:
+    """Read a file's details."""
+    return Call("GET", f"/files/{_id(file_id)}", File)
+
+
+def move_file(file_id: str, **change: Any) -> Call[File]:
+    """Rename or move a file or folder."""
+    return Call("PATCH", f"/files/{_id(file_id)}", File, body=change)
+
+
+def delete_file(file_id: str) -> Call[None]:
+    """Put a file or folder in the bin."""
+    return Call("DELETE", f"/files/{_id(file_id)}", None)
+
+
+def restore_file(file_id: str, **where: Any) -> Call[File]:
+    """Take a file or folder out of the bin, or bring a version back."""
+    return Call("POST", f"/files/{_id(file_id)}/restore", File, body=where)
+
+
+def versions(file_id: str, cursor: str | None = None) -> Call[Page[Version]]:
+    """List a file's versions."""
+    return Call("GET", f"/files/{_id(file_id)}/versions", Page[Version], _paged(cursor))
+
+
+def declare_upload(workspace_id: str, **declared: Any) -> Call[Upload]:
+    """Declare a file to come."""
+    body = {name: value for name, value in declared.items() if value is not None}
+    return Call("POST", f"/workspaces/{_id(workspace_id)}/uploads", Upload, body=body)
+
+
+def upload(upload_id: str) -> Call[Upload]:
+    """Read how far an upload is."""
+    return Call("GET", f"/uploads/{_id(upload_id)}", Upload)
+
+
+def renew_upload(upload_id: str) -> Call[Upload]:
+    """Give an upload's URL a new life."""
+    return Call("POST", f"/uploads/{_id(upload_id)}/renew", Upload)
+
+
+def abort_upload(upload_id: str) -> Call[None]:
+    """Give an upload up."""
+    return Call("DELETE", f"/uploads/{_id(upload_id)}", None)
+
+
+SENT: Call[File] = Call("PUT", "", File)
+"""What comes back from a signed upload URL."""
+
+
+def content_path(file_id: str) -> str:
+    """Give the path of a file's bytes."""
+    return f"/files/{_id(file_id)}/content"
+
+
+def base_of(url: str | None) -> str:
+    """Give the server's address: the argument, DOORWARD_URL, or the default."""
+    return (url or os.environ.get("DOORWARD_URL") or URL_DEFAULT).rstrip("/")
+
+
+def token_of(token: Any) -> Any:
+    """Give the credential: the argument, DOORWARD_TOKEN, or what DOORWARD_TOKEN_FILE holds.
+
+    Raises DoorwardError where the file can't be read.
+    """
+    if token is not None:
+        return token
+    file = os.environ.get("DOORWARD_TOKEN_FILE")
+    if not file:
+        return os.environ.get("DOORWARD_TOKEN") or None
+    try:
+        return Path(file).read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as exc:
+        message = f"DOORWARD_TOKEN_FILE names {file}, which can't be read."
+        raise DoorwardError(0, "token_unreadable", message) from exc
+
+
+def _paged(cursor: str | None) -> dict[str, str]:
+    return {"limit": str(PAGE_SIZE)} | ({"cursor": cursor} if cursor else {})
+
+
+def _id(text: str) -> str:
+    """Put an id into a path as one segment, whatever it holds."""
+    return quote(text, safe="")

@@ -1,0 +1,108 @@
+"""What the server tells, as values; members it may add later are passed over."""
+
+from datetime import datetime
+from typing import Any, Generic, TypeVar
+
+import msgspec
+
+T = TypeVar("T")
+
+
+class Credential(msgspec.Struct, frozen=True):
+    """The kind and id of what was presented."""
+
+    type: str
+    id: str | None = None
+
+
+class Organization(msgspec.Struct, frozen=True):
+    """The organization that the credential speaks for."""
+
+    id: str
+    role: str | None = None
+
+
+class Me(msgspec.Struct, frozen=True):
+    """Who the server takes the caller for."""
+
+    user_id: str
+    credential: Credential
+    scopes: list[str]
+    organization: Organization | None = None
+
+
+class Workspace(msgspec.Struct, frozen=True):
+    """A workspace; sizes in bytes."""
+
+    id: str
+    name: str
+    role: str | None
+    used_bytes: int
+    quota_bytes: int
+    created_at: datetime
+    organization_id: str | None = None
+    home: bool = False
+
+
+class Member(msgspec.Struct, frozen=True):
+    """A person in a workspace."""
+
+    user_id: str
+    role: str
+    source: str = "direct"
+
+
+class File(msgspec.Struct, frozen=True):
+    """A file or folder; ``size`` in bytes, ``digest`` as ``blake3:…``, both None for a folder."""
+
+    id: str
+    workspace_id: str
+    name: str
+    kind: str
+    created_at: datetime
+    updated_at: datetime
+    parent_id: str | None = None
+    size: int | None = None
+    content_type: str | None = None
+    digest: str | None = None
+    sha256: str | None = None
+    version_id: str | None = None
+    version: int = 0
+    metadata: dict[str, Any] = {}
+    deleted_at: datetime | None = None
+
+    @property
+    def is_folder(self) -> bool:
+        """Say whether it can hold others."""
+        return self.kind == "folder"
+
+
+class Version(msgspec.Struct, frozen=True):
+    """One content that a file had."""
+
+    id: str
+    number: int
+    size: int
+    digest: str
+    created_at: datetime
+
+
+class Upload(msgspec.Struct, frozen=True):
+    """An upload; ``url`` takes the bytes until ``expires_at``."""
+
+    id: str
+    workspace_id: str
+    name: str
+    size: int
+    status: str
+    received_bytes: int
+    expires_at: datetime
+    url: str | None = None
+    file: File | None = None
+
+
+class Page(msgspec.Struct, Generic[T], frozen=True):
+    """One page of a list; ``next_cursor`` is None at the end."""
+
+    data: list[T]
+    next_cursor: str | None = None

@@ -1,0 +1,152 @@
+"""What both clients share of moving bytes: reading, checking, and keeping what has arrived."""
+
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, Any
+
+from doorward.client.digests import (
+    CHUNK_BYTES,
+    Hasher,
+    blake3_hasher,
+    file_digest,
+    file_sha256,
+)
+from doorward.client.errors import DigestMismatch, DoorwardError
+from doorward.client.model import File
+
+Progress = Callable[[int], None]
+"""Called with the number of bytes moved since the last call; negative when a try starts over."""
+
+PART = ".part"
+_AGAIN = frozenset({"connection_failed", "content_interrupted", "upload_superseded", "busy"})
+_RENEW = "upload_url_expired"
+
+
+@dataclass(slots=True)
+class Outgoing:
+    """A file on its way out, read again from the start at every try."""
+
+    path: Path
+    progress: Progress | None = None
+    hasher: Hasher | None = None
+    size: int = 0
+    _moved: int = field(default=0)
+
+    @classmethod
+    def of(cls, path: Path, progress: Progress | None) -> "Outgoing":
+        """Look at a file; raises OSError."""
+        return cls(path, progress, size=path.stat().st_size)
+
+    def checksum(self) -> str | None:
+        """Give what to declare: nothing where the answer can be checked, else a SHA-256."""
+        return None if blake3_hasher() is not None else file_sha256(self.path)
+
+    def chunks(self) -> Iterator[bytes]:
+        """Read the file, counting and hashing; never more than was declared."""
+        self.hasher = blake3_hasher()
+        self._count(-self._moved)
+        left = self.size
+        with self.path.open("rb") as file:
+            while left and (chunk := file.read(min(CHUNK_BYTES, left))):
+                left -= len(chunk)
+                if self.hasher is not None:
+                    self.hasher.update(chunk)
+                yield chunk
+                self._count(len(chunk))
+
+    def check(self, file: File) -> File:
+        """Make sure that the server stored what was read; raises DigestMismatch."""
+        if self.hasher is not None and file.digest != f"blake3:{self.hasher.hexdigest()}":
+            raise DigestMismatch(self.path.name)
+        return file
+
+    def _count(self, moved: int) -> None:
+        self._moved += moved
+        if self.progress is not None and moved:
+            self.progress(moved)
+
+
+def sent_again(error: DoorwardError) -> bool:
+    """Say whether a try to send that ended so is worth another one."""
+    return error.code in _AGAIN or error.code == _RENEW or error.retryable
+
+
+def needs_renewal(error: DoorwardError) -> bool:
+    """Say whether the upload's URL has to be renewed first."""
+    return error.code == _RENEW
+
+
+@dataclass(slots=True)
+class Incoming:
+    """A file on its way in: kept beside its destination until it is whole."""
+
+    file: File
+    destination: Path
+    progress: Progress | None = None
+    _shown: int = 0
+
+    @property
+    def part(self) -> Path:
+        """Where the bytes are kept until they are all there."""
+        return self.destination.with_name(self.destination.name + PART)
+
+    def headers(self) -> dict[str, str]:
+        """Ask for the rest of what is kept, as long as it is of the same bytes."""
+        kept = self._kept()
+        if not kept or kept >= (self.file.size or 0):
+            return {}
+        return {"Range": f"bytes={kept}-", "If-Range": f'"{self.file.digest}"'}
+
+    def open(self, status: int) -> IO[bytes]:
+        """Open the kept bytes for the rest (206), or anew."""
+        resumed = status == 206  # noqa: PLR2004 - the status itself
+        self._show((self._kept() if resumed else 0) - self._shown)
+        return self.part.open("ab" if resumed else "wb")
+
+    def take(self, kept: IO[bytes], chunk: bytes) -> None:
+        """Keep a chunk."""
+        kept.write(chunk)
+        self._show(len(chunk))
+
+    def finish(self) -> Path:
+        """Give the file its name once it is whole and right; raises DigestMismatch."""
+        digest = file_digest(self.part) or self.file.digest
+        if self._kept() != self.file.size or digest != self.file.digest:
+            with suppress(OSError):
+                self.part.unlink()
+            raise DigestMismatch(self.destination.name)
+        self.part.replace(self.destination)
+        return self.destination
+
+    @property
+    def whole(self) -> bool:
+        """Say whether every byte is kept already."""
+        return self._kept() == self.file.size and self.part.exists()
+
+    def _kept(self) -> int:
+        try:
+            return self.part.stat().st_size
+        except FileNotFoundError:
+            return 0
+
+    def _show(self, moved: int) -> None:
+        self._shown += moved
+        if self.progress is not None and moved:
+            self.progress(moved)
+
+
+def describe_break(exc: Exception) -> str:
+    """Say what broke, for a person."""
+    text = str(exc) or type(exc).__name__
+    return f"The connection failed: {text}."
+
+
+def upload_declaration(outgoing: Outgoing, name: str | None, declared: dict[str, Any]) -> Any:
+    """Give what to declare of a file to come."""
+    return declared | {
+        "name": name or outgoing.path.name,
+        "size": outgoing.size,
+        "checksum": outgoing.checksum(),
+    }
