@@ -1,12 +1,13 @@
 """What every test may ask for: a house with its doors, and people with real credentials."""
 
 import os
+import shutil
 from collections.abc import Iterator
 
 import pytest
 from starlette.testclient import TestClient
 
-from support import Clock, House, Person
+from support import NOON, Clock, House, Person
 
 # No setting of whoever runs the tests reaches the code under test.
 for _name in [name for name in os.environ if name.startswith(("DOORWARD_", "CLERK_", "FASTIO_"))]:
@@ -16,6 +17,19 @@ for _name in [name for name in os.environ if name.startswith(("DOORWARD_", "CLER
 @pytest.fixture
 def clock() -> Clock:
     return Clock()
+
+
+@pytest.fixture(scope="session")
+def empty_folder(tmp_path_factory):
+    """A data folder as a first start leaves it: made once, copied for each test."""
+    from doorward.server.folder import prepare
+    from doorward.server.settings import load_settings
+    from doorward.standin import Standin
+
+    data = tmp_path_factory.mktemp("empty") / "data"
+    prepare(load_settings({"DOORWARD_DATA": str(data)}))
+    Standin.open(data / "standin")
+    return data
 
 
 @pytest.fixture
@@ -30,7 +44,7 @@ def settings_for(tmp_path):
 
 
 @pytest.fixture
-def house_with(settings_for, clock) -> Iterator:
+def house_with(settings_for, empty_folder, clock) -> Iterator:
     """Open a house with the given settings."""
     from doorward.server.app import create_app
     from doorward.server.folder import prepare
@@ -39,7 +53,9 @@ def house_with(settings_for, clock) -> Iterator:
     opened: list[TestClient] = []
 
     def open_house(**environ: str) -> House:
-        settings = prepare(settings_for(**environ))
+        settings = settings_for(**environ)
+        shutil.copytree(empty_folder, settings.data)
+        settings = prepare(settings)
         client = TestClient(create_app(settings, clock), base_url=settings.public_url)
         client.__enter__()
         opened.append(client)
@@ -65,3 +81,19 @@ def alice(house) -> Person:
 @pytest.fixture
 def bob(house) -> Person:
     return house.person("bob")
+
+
+@pytest.fixture(scope="session")
+def issuer(tmp_path_factory):
+    """A stand-in whose time is noon and does not move: for tokens of every kind."""
+    from doorward.standin import Standin
+
+    return Standin.open(tmp_path_factory.mktemp("issuer"), clock=lambda: NOON)
+
+
+@pytest.fixture(scope="session")
+def stranger(tmp_path_factory):
+    """Another stand-in, with another key."""
+    from doorward.standin import Standin
+
+    return Standin.open(tmp_path_factory.mktemp("stranger"), clock=lambda: NOON)

@@ -1,9 +1,13 @@
 """What tests are written with: a clock, a house, people with real credentials."""
 
+import asyncio
 import json
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import urlsplit
 
+import httpx2
 from starlette.testclient import TestClient
 
 NOON = 1_790_000_000.0
@@ -90,6 +94,40 @@ class House:
 
     def send(self, url: str, content: object, **headers: str):
         return self.client.put(url, content=content, headers=headers)
+
+    def send_in_two(
+        self, url: str, first: bytes, between: Callable[[], object], rest: bytes
+    ) -> httpx2.Response:
+        """Send a body of which the second half comes only after ``between`` has happened."""
+
+        async def receive():
+            nonlocal first
+            if first:
+                part, first = first, b""
+                return {"type": "http.request", "body": part, "more_body": True}
+            await asyncio.to_thread(between)
+            return {"type": "http.request", "body": rest, "more_body": False}
+
+        return asyncio.run(self._drive("PUT", url, receive))
+
+    async def _drive(self, method: str, url: str, receive) -> httpx2.Response:
+        parts = urlsplit(url)
+        scope = {
+            "type": "http",
+            "method": method,
+            "path": parts.path,
+            "query_string": parts.query.encode(),
+            "headers": [],
+            "client": ("127.0.0.1", 1),
+        }
+        sent = []
+
+        async def send(message):
+            sent.append(message)
+
+        await self.client.app(scope, receive, send)
+        body = b"".join(message.get("body", b"") for message in sent[1:])
+        return httpx2.Response(sent[0]["status"], headers=sent[0]["headers"], content=body)
 
     def stored_files(self) -> list[Path]:
         """Every blob that lies on the disk."""

@@ -142,7 +142,7 @@ class RemoteKeys:
         if self.known(kid) is not None:
             return False
         cool_down = COOL_DOWN_SECONDS if self._keys else EMPTY_COOL_DOWN_SECONDS
-        return now - self._tried_at >= cool_down or self._fetching is not None
+        return now - self._tried_at >= cool_down or self._is_fetching()
 
     def _kept(self, kid: str | None) -> PublicKey | None:
         """Give a key that outlives an outage, for a day at most."""
@@ -163,16 +163,16 @@ class RemoteKeys:
 
     async def _fetch_once(self) -> None:
         """Fetch, or wait for the fetch that is under way."""
-        if self._fetching is None or self._fetching.done():
+        fetching = self._fetching
+        if fetching is None or fetching.done():
             self._tried_at = self._now()
-            self._fetching = asyncio.ensure_future(self._fetch())
-            self._fetching.add_done_callback(self._forget_fetch)
-        await asyncio.shield(self._fetching)
+            self._fetching = fetching = asyncio.ensure_future(self._fetch())
+            # Seen here too, in case everybody who waited for it has gone.
+            fetching.add_done_callback(lambda task: task.cancelled() or task.exception())
+        await asyncio.shield(fetching)
 
-    def _forget_fetch(self, task: asyncio.Task[None]) -> None:
-        task.cancelled() or task.exception()
-        if self._fetching is task:
-            self._fetching = None
+    def _is_fetching(self) -> bool:
+        return self._fetching is not None and not self._fetching.done()
 
     async def _fetch(self) -> None:
         try:

@@ -99,10 +99,8 @@ def check_claims(claims: Claims, rules: Rules, now: float) -> None:
         _check_audience(claims, rules.audience)
     if rules.authorized_parties:
         _check_party(claims, rules.authorized_parties)
-    if rules.issuer and claims.get("iss") not in rules.issuer:
-        raise TokenVerificationError(
-            Reason.INVALID_ISSUER, "Invalid JWT issuer claim (iss).", ENSURE_CLERK_JWT
-        )
+    if rules.issuer:
+        _check_issuer(claims, rules.issuer)
     _check_times(claims, rules.clock_skew, now)
 
 
@@ -163,6 +161,14 @@ def _check_party(claims: Claims, parties: frozenset[str]) -> None:
             Reason.INVALID_AUTHORIZED_PARTIES,
             f"Invalid JWT Authorized party claim (azp) {_shown(party)}. "
             f'Expected "{",".join(sorted(parties))}".',
+        )
+
+
+def _check_issuer(claims: Claims, issuer: frozenset[str]) -> None:
+    held = claims.get("iss")
+    if not isinstance(held, str) or held not in issuer:
+        raise TokenVerificationError(
+            Reason.INVALID_ISSUER, "Invalid JWT issuer claim (iss).", ENSURE_CLERK_JWT
         )
 
 

@@ -65,7 +65,7 @@ def create_app(settings: Settings, clock: Clock | None = None) -> App:
         house=house,
         rest=Entrance(rest, guard, house, settings.organization_roles),
         transfer=UploadDoor(house, _present),
-        documents=create_documents(openapi_of(rest)),
+        documents=create_documents(lambda: openapi_of(rest)),
         standin=create_standin(standin, base_path=STANDIN) if standin else None,
     )
     return RequestContext(_Life(doors, guard, store, blobs), streaming=TRANSFER)

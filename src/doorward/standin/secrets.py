@@ -19,7 +19,9 @@ _KEY_BITS = 2048
 
 def signing_key(folder: Path) -> RSAPrivateKey:
     """Give the folder's RSA key, made when there is none."""
-    key = load_pem_private_key(_kept(folder / "key.pem", _new_key_pem), None)
+    pem = _kept(folder / "key.pem", _new_key_pem)
+    # Our own key, made by the same library: proving its primes again would cost every start.
+    key = load_pem_private_key(pem, None, unsafe_skip_rsa_key_validation=True)
     if not isinstance(key, RSAPrivateKey):
         raise TypeError(f"{folder / 'key.pem'} holds another kind of key than RSA.")
     return key

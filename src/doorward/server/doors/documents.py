@@ -1,6 +1,8 @@
 """What a person or a tool reads of the API itself: its description and its pages, no outside."""
 
 import json
+from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +22,13 @@ _CSP = (
 )
 
 
-def create_documents(openapi: dict[str, Any]) -> Starlette:
-    """Serve ``/openapi.json``, ``/docs`` and ``/docs/problems``."""
-    description = json.dumps(openapi).encode()
+def create_documents(openapi: Callable[[], dict[str, Any]]) -> Starlette:
+    """Serve ``/openapi.json``, ``/docs`` and ``/docs/problems``; described when first asked."""
+
+    @cache
+    def description() -> bytes:
+        return json.dumps(openapi()).encode()
+
     page = get_swagger_ui_html(
         openapi_url="/openapi.json",
         title="Doorward API",
@@ -32,7 +38,7 @@ def create_documents(openapi: dict[str, Any]) -> Starlette:
     )
 
     async def describe(_: Request) -> Response:
-        return Response(description, media_type="application/json")
+        return Response(description(), media_type="application/json")
 
     async def show(_: Request) -> Response:
         return HTMLResponse(page.body, headers={"Content-Security-Policy": _CSP})

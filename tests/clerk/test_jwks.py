@@ -1,0 +1,286 @@
+"""Fetched keys: one fetch for any flood, and no failure for known keys in an outage."""
+
+import asyncio
+import json
+
+import httpx2
+import pytest
+
+from doorward.clerk.errors import TokenVerificationError
+from doorward.clerk.jwks import RESPONSE_BYTES_MAX, PemKey, RemoteKeys, read_jwks
+from doorward.clerk.tokens import Rules
+from doorward.clerk.verifier import Verifier
+from support import NOON, Clock
+
+URL = "https://clerk.example.com/.well-known/jwks.json"
+
+
+class Endpoint:
+    """A JWKS address that counts how often it is asked; somebody else's, so it is played."""
+
+    def __init__(self, *issuers):
+        self.keys = [issuer.jwks()["keys"][0] for issuer in issuers]
+        self.asked = 0
+        self.fails = False
+        self.status = 200
+        self.body = None
+        self.headers = None
+
+    def answer(self, request):
+        self.asked += 1
+        self.headers = request.headers
+        if self.fails:
+            raise httpx2.ConnectError("no route")
+        body = self.body if self.body is not None else json.dumps({"keys": self.keys}).encode()
+        return httpx2.Response(self.status, content=body)
+
+    def source(self, clock, **more) -> RemoteKeys:
+        async def answer(request):
+            await asyncio.sleep(0)
+            return self.answer(request)
+
+        return RemoteKeys(
+            URL,
+            clock,
+            transport=httpx2.MockTransport(answer),
+            sync_transport=httpx2.MockTransport(self.answer),
+            **more,
+        )
+
+
+@pytest.fixture
+def endpoint(issuer):
+    return Endpoint(issuer)
+
+
+@pytest.fixture(params=["async", "sync"])
+def get(request):
+    """Ask a source for a key both ways: they keep the same rules."""
+    if request.param == "sync":
+        return lambda source, kid: source.get_sync(kid)
+    return lambda source, kid: asyncio.run(source.get(kid))
+
+
+def reason_of(get, source, kid) -> str | None:
+    try:
+        get(source, kid)
+    except TokenVerificationError as refusal:
+        return refusal.reason.value
+    return None
+
+
+def test_a_key_is_fetched_once_and_kept(get, endpoint, issuer):
+    source = endpoint.source(Clock())
+
+    assert get(source, issuer.kid).fingerprint == get(source, issuer.kid).fingerprint
+    assert endpoint.asked == 1
+    assert source.known(issuer.kid) is not None
+
+
+def test_a_flood_of_unknown_keys_costs_one_fetch(get, endpoint, issuer):
+    source = endpoint.source(Clock())
+    get(source, issuer.kid)
+
+    for number in range(50):
+        assert reason_of(get, source, f"ins_{number}") == "jwk-kid-mismatch"
+
+    assert endpoint.asked == 1
+
+
+def test_an_unknown_key_is_looked_for_again_after_the_cool_down(get, endpoint, issuer, stranger):
+    clock = Clock()
+    source = endpoint.source(clock)
+    get(source, issuer.kid)
+    endpoint.keys.append(stranger.jwks()["keys"][0])
+
+    assert reason_of(get, source, stranger.kid) == "jwk-kid-mismatch"
+    clock.advance(seconds=30)
+    assert reason_of(get, source, stranger.kid) is None
+
+
+def test_a_flood_of_bad_signatures_costs_one_fetch(endpoint, issuer, stranger):
+    verifier = Verifier(endpoint.source(Clock()), Rules(), lambda: NOON)
+    forged = stranger.sign({"sub": "user_1", "exp": NOON + 60}, {"kid": issuer.kid})
+
+    async def flood():
+        for _ in range(50):
+            with pytest.raises(TokenVerificationError) as refusal:
+                await verifier.verify(forged)
+            assert refusal.value.reason == "token-invalid-signature"
+
+    asyncio.run(flood())
+
+    assert endpoint.asked == 1
+
+
+def test_fifty_first_requests_at_once_share_one_fetch(endpoint, issuer):
+    verifier = Verifier(endpoint.source(Clock()), Rules(), lambda: NOON)
+    token = issuer.sign({"sub": "user_1", "exp": NOON + 60})
+
+    async def first_requests():
+        return await asyncio.gather(*[verifier.verify(token) for _ in range(50)])
+
+    assert {found.user_id for found in asyncio.run(first_requests())} == {"user_1"}
+    assert endpoint.asked == 1
+
+
+def test_an_algorithm_that_is_refused_costs_no_fetch(endpoint, issuer):
+    verifier = Verifier(endpoint.source(Clock()), Rules(), lambda: NOON)
+
+    with pytest.raises(TokenVerificationError):
+        verifier.verify_sync(issuer.sign({"sub": "user_1"}, {"alg": "none", "kid": "x"}))
+
+    assert endpoint.asked == 0
+
+
+def test_known_keys_outlive_ten_minutes_of_outage_and_few_fetches_are_tried(get, endpoint, issuer):
+    clock = Clock()
+    source = endpoint.source(clock)
+    get(source, issuer.kid)
+    endpoint.fails = True
+
+    for _ in range(600):
+        clock.advance(seconds=1)
+        assert reason_of(get, source, issuer.kid) is None
+
+    assert endpoint.asked <= 1 + 300 // 30 + 1
+
+
+def test_no_key_outlives_a_day_of_outage(get, endpoint, issuer):
+    clock = Clock()
+    source = endpoint.source(clock)
+    get(source, issuer.kid)
+    endpoint.fails = True
+
+    clock.advance(seconds=24 * 3600)
+
+    assert reason_of(get, source, issuer.kid) == "jwk-remote-failed-to-load"
+
+
+def test_a_key_that_left_the_set_verifies_nothing_after_the_next_fetch(get, endpoint, issuer):
+    clock = Clock()
+    verifier = Verifier(endpoint.source(clock), Rules(), lambda: NOON)
+    token = issuer.sign({"sub": "user_1", "exp": NOON + 60})
+    assert verifier.verify_sync(token).user_id == "user_1"
+    endpoint.keys = [endpoint.keys[0] | {"kid": "ins_new"}]
+
+    clock.advance(seconds=300)
+
+    assert reason_of(get, verifier.keys, issuer.kid) == "jwk-kid-mismatch"
+    with pytest.raises(TokenVerificationError):
+        verifier.verify_sync(token)
+
+
+def test_another_key_under_the_same_id_ends_what_was_remembered(endpoint, issuer, stranger):
+    clock = Clock()
+    verifier = Verifier(endpoint.source(clock), Rules(), lambda: NOON)
+    token = issuer.sign({"sub": "user_1", "exp": NOON + 60})
+    verifier.verify_sync(token)
+    endpoint.keys = [stranger.jwks()["keys"][0] | {"kid": issuer.kid}]
+
+    clock.advance(seconds=300)
+
+    with pytest.raises(TokenVerificationError) as refusal:
+        verifier.verify_sync(token)
+    assert refusal.value.reason == "token-invalid-signature"
+
+
+@pytest.mark.parametrize(
+    ("status", "expected"),
+    [
+        (401, "secret-key-invalid"),
+        (403, "secret-key-invalid"),
+        (404, "jwk-remote-failed-to-load"),
+        (500, "jwk-remote-failed-to-load"),
+        (302, "jwk-remote-failed-to-load"),
+    ],
+)
+def test_an_answer_other_than_the_set_says_whose_fault_it_is(get, endpoint, status, expected):
+    endpoint.status = status
+    source = endpoint.source(Clock())
+
+    assert reason_of(get, source, "ins_1") == expected
+    assert endpoint.asked == 1
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"[]",
+        b"{",
+        b'{"keys": 5}',
+        b'{"keys": []}',
+        b'{"keys": [5, {}]}',
+        b"[" * 99_999,
+        b" " * (RESPONSE_BYTES_MAX + 1),
+        b'{"keys": [{"kid": "a", "kty": "EC"}]}',
+    ],
+    ids=range(9),
+)
+def test_a_body_of_another_form_is_a_failed_load(get, endpoint, body):
+    endpoint.body = body
+
+    assert reason_of(get, endpoint.source(Clock()), "a") == "jwk-remote-failed-to-load"
+
+
+def test_without_any_key_the_next_try_comes_soon_but_not_at_once(get, endpoint, issuer):
+    clock = Clock()
+    source = endpoint.source(clock)
+    endpoint.fails = True
+    for _ in range(20):
+        assert reason_of(get, source, issuer.kid) == "jwk-remote-failed-to-load"
+    assert endpoint.asked == 1
+
+    endpoint.fails = False
+    clock.advance(seconds=2)
+
+    assert reason_of(get, source, issuer.kid) is None
+
+
+def test_the_secret_goes_into_the_header_and_nowhere_else(get, endpoint, issuer):
+    secret = "sk_test_your_clerk_secret_key_here"
+    source = endpoint.source(Clock(), secret_key=secret)
+    get(source, issuer.kid)
+
+    assert endpoint.headers["authorization"] == f"Bearer {secret}"
+    assert secret not in repr(source)
+
+
+def test_a_warm_source_answers_its_first_request_without_a_fetch(endpoint, issuer):
+    source = endpoint.source(Clock())
+    asyncio.run(source.warm_up())
+
+    assert source.known(issuer.kid) is not None
+    assert source.known(None) is None
+    assert endpoint.asked == 1
+
+
+def test_a_cancelled_request_does_not_cancel_the_fetch_of_the_others(endpoint, issuer):
+    source = endpoint.source(Clock())
+
+    async def two():
+        first = asyncio.ensure_future(source.get(issuer.kid))
+        second = asyncio.ensure_future(source.get(issuer.kid))
+        await asyncio.sleep(0)
+        first.cancel()
+        return await second
+
+    assert asyncio.run(two()).fingerprint
+
+
+def test_a_pasted_key_is_always_at_hand(issuer):
+    key = PemKey(issuer.public_key_pem)
+
+    async def ask():
+        await key.warm_up()
+        return await key.get("anything")
+
+    assert asyncio.run(ask()) is key.get_sync(None) is key.known("other")
+
+
+def test_a_set_of_many_keys_is_bounded(issuer):
+    jwk = issuer.jwks()["keys"][0]
+    many = json.dumps({"keys": [jwk | {"kid": str(number)} for number in range(300)]})
+
+    assert len(read_jwks(many.encode())) == 100

@@ -1,0 +1,49 @@
+import asyncio
+import time
+
+import pytest
+
+import doorward
+from doorward.standin import Standin
+
+
+@pytest.fixture(scope="module")
+def standin(tmp_path_factory):
+    """One whose time is now: ``verify_token`` has no other clock."""
+    return Standin.open(tmp_path_factory.mktemp("now"), clock=time.time)
+
+
+def test_one_token_is_verified_by_a_pasted_key(standin):
+    claims = doorward.verify_token(standin.mint("alice"), jwt_key=standin.public_key_pem)
+
+    assert claims.user_id == "user_alice"
+
+
+def test_the_rules_are_taken_as_texts_or_lists(standin):
+    token = standin.mint("alice", claims={"aud": "api"}, azp="https://app.example.com")
+
+    claims = doorward.verify_token(
+        token,
+        jwt_key=standin.public_key_pem,
+        authorized_parties=["https://app.example.com"],
+        audience="api",
+        issuer=[standin.issuer],
+    )
+
+    assert claims["aud"] == "api"
+
+
+def test_a_refusal_carries_clerks_word(standin):
+    with pytest.raises(doorward.TokenVerificationError) as refusal:
+        doorward.verify_token(standin.mint("alice", ttl=-60), jwt_key=standin.public_key_pem)
+
+    assert refusal.value.reason == "token-expired"
+
+
+def test_without_a_key_the_environment_is_read(standin, monkeypatch):
+    monkeypatch.setenv("CLERK_JWT_KEY", standin.public_key_pem)
+
+    async def verify():
+        return await doorward.verify_token_async(standin.mint("alice"))
+
+    assert asyncio.run(verify()).user_id == "user_alice"

@@ -1,0 +1,46 @@
+import pytest
+
+from doorward.identity.credentials import (
+    AuthorizationMalformed,
+    CredentialShape,
+    bearer_token,
+    shape_of,
+)
+
+
+@pytest.mark.parametrize("scheme", [b"Bearer", b"bearer", b"BEARER"])
+def test_the_scheme_is_case_insensitive(scheme):
+    assert bearer_token([(b"authorization", scheme + b" abc")]) == "abc"
+
+
+@pytest.mark.parametrize("headers", [[], [(b"authorization", b"Basic abc")], [(b"x", b"y")]])
+def test_without_a_bearer_header_there_is_no_token(headers):
+    assert bearer_token(headers) is None
+
+
+@pytest.mark.parametrize(
+    "value", [b"Bearer", b"Bearer ", b"Bearer  abc", b"Bearer a b", b"Bearer a\tb"]
+)
+def test_a_bearer_header_of_another_form_is_an_error_and_not_nobody(value):
+    with pytest.raises(AuthorizationMalformed):
+        bearer_token([(b"authorization", value)])
+
+
+def test_two_headers_are_an_error_since_parties_on_the_way_may_read_different_ones():
+    with pytest.raises(AuthorizationMalformed):
+        bearer_token([(b"authorization", b"Bearer a"), (b"authorization", b"Bearer b")])
+
+
+@pytest.mark.parametrize(
+    ("token", "shape"),
+    [
+        ("eyJhbGciOi.e30.x", CredentialShape.SESSION),
+        ("mt_abc", CredentialShape.M2M),
+        ("oat_abc", CredentialShape.OAUTH),
+        ("ak_abc", CredentialShape.API_KEY),
+        ("AK_abc", CredentialShape.SESSION),
+        ("", CredentialShape.SESSION),
+    ],
+)
+def test_the_shape_tells_the_kind(token, shape):
+    assert shape_of(token) is shape

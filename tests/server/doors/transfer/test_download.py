@@ -1,0 +1,111 @@
+import pytest
+
+from support import problem
+
+TEN = b"0123456789"
+
+
+@pytest.fixture
+def file(alice):
+    return alice.upload(alice.home(), "ten.txt", TEN, content_type="text/plain")
+
+
+def content_of(alice, file, **headers):
+    return alice.call("GET", f"files/{file['id']}/content", headers=headers)
+
+
+def test_a_download_says_what_it_is_and_is_harmless(alice, file):
+    answer = content_of(alice, file)
+
+    assert answer.content == TEN
+    assert answer.headers["content-length"] == "10"
+    assert answer.headers["content-type"] == "text/plain"
+    assert answer.headers["etag"] == f'"{file["digest"]}"'
+    assert answer.headers["accept-ranges"] == "bytes"
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    assert "sandbox" in answer.headers["content-security-policy"]
+    assert answer.headers["content-disposition"].startswith("attachment")
+
+
+def test_an_uploaded_page_can_not_act_as_this_origin(alice):
+    page = b"<script>alert(1)</script>"
+    file = alice.upload(alice.home(), "x.html", page, content_type="text/html")
+
+    answer = content_of(alice, file)
+
+    policy = answer.headers["content-security-policy"]
+    assert "default-src 'none'" in policy
+    assert policy.endswith("sandbox")
+    assert answer.headers["content-disposition"] == 'attachment; filename="x.html"'
+
+
+@pytest.mark.parametrize(
+    ("asked", "part", "shown"),
+    [
+        ("bytes=2-4", b"234", "bytes 2-4/10"),
+        ("bytes=-2", b"89", "bytes 8-9/10"),
+        ("bytes=7-", b"789", "bytes 7-9/10"),
+    ],
+)
+def test_a_range_gives_its_part(alice, file, asked, part, shown):
+    answer = content_of(alice, file, Range=asked)
+
+    assert (answer.status_code, answer.content) == (206, part)
+    assert answer.headers["content-range"] == shown
+    assert answer.headers["content-length"] == str(len(part))
+
+
+def test_a_range_outside_is_refused_with_the_size(alice, file):
+    answer = content_of(alice, file, Range="bytes=10-")
+
+    assert problem(answer) == (416, "range_not_satisfiable")
+    assert answer.headers["content-range"] == "bytes */10"
+
+
+def test_a_known_content_is_not_sent_again(alice, file):
+    answer = content_of(alice, file, **{"If-None-Match": f'"{file["digest"]}"'})
+
+    assert (answer.status_code, answer.content) == (304, b"")
+    assert answer.headers["etag"] == f'"{file["digest"]}"'
+
+
+def test_an_empty_file_is_downloaded_empty(alice):
+    file = alice.upload(alice.home(), "empty", b"")
+
+    answer = content_of(alice, file)
+
+    assert (answer.status_code, answer.content) == (200, b"")
+
+
+def test_a_large_file_comes_whole_and_in_order(alice):
+    content = b"".join(number.to_bytes(4, "big") for number in range(1 << 20))
+    file = alice.upload(alice.home(), "big.bin", content)
+
+    assert content_of(alice, file).content == content
+    part = content_of(alice, file, Range="bytes=1048570-3145740")
+    assert part.content == content[1048570:3145741]
+
+
+def test_a_folder_has_no_content(alice):
+    folder = alice.post(f"workspaces/{alice.home()}/folders", name="docs").json()
+
+    assert problem(content_of(alice, folder)) == (404, "file_not_found")
+
+
+def test_lost_bytes_are_told_without_saying_where(alice, house, file):
+    for stored in house.stored_files():
+        stored.unlink()
+
+    answer = content_of(alice, file)
+
+    assert problem(answer) == (502, "storage_failed")
+    assert str(house.data) not in answer.text
+
+
+def test_a_download_is_in_the_trail_before_the_first_byte(alice, file):
+    content_of(alice, file)
+
+    trail = alice.get("audit", params={"workspace": file["workspace_id"]}).json()["data"]
+
+    row = next(row for row in trail if row["action"] == "file:download")
+    assert (row["outcome"], row["resource"]["name"]) == ("allowed", "ten.txt")

@@ -1,0 +1,195 @@
+"""The guard as an integrator uses it: in an application of their own."""
+
+from typing import Annotated
+
+import httpx2
+import pytest
+from fastapi import APIRouter, Depends, FastAPI
+from fastapi.testclient import TestClient
+
+from doorward.clerk.jwks import RemoteKeys
+from doorward.fastapi import ClerkAuth, ConfigurationError, Principal
+from support import NOON
+
+
+def application(clerk) -> FastAPI:
+    app = FastAPI()
+
+    @app.get("/me")
+    async def me(who: Annotated[Principal, Depends(clerk.required)]):
+        return {"user": who.user_id, "org": who.org_id}
+
+    @app.get("/feed")
+    async def feed(who: Annotated[Principal | None, Depends(clerk.optional)]):
+        return {"user": who.user_id if who else None}
+
+    admin = APIRouter(dependencies=[Depends(clerk.requires(role="org:admin"))])
+
+    @admin.get("/admin")
+    async def read_admin():
+        return {}
+
+    app.include_router(admin)
+    return app
+
+
+@pytest.fixture
+def clerk(issuer):
+    return ClerkAuth(
+        jwt_key=issuer.public_key_pem,
+        authorized_parties=["http://127.0.0.1:8040"],
+        now=lambda: NOON,
+    )
+
+
+@pytest.fixture
+def get(clerk):
+    with TestClient(application(clerk)) as client:
+
+        def get(path, token=None, **headers):
+            if token is not None:
+                headers["Authorization"] = f"Bearer {token}"
+            return client.get(path, headers=headers)
+
+        yield get
+
+
+def test_a_verified_caller_gets_in_and_the_route_knows_who(get, issuer):
+    answer = get("/me", issuer.mint("alice", org="acme"))
+
+    assert answer.json() == {"user": "user_alice", "org": "org_acme"}
+
+
+def test_nobody_is_refused_without_being_told_of_an_invalid_token(get):
+    answer = get("/me")
+
+    assert answer.status_code == 401
+    assert answer.headers["www-authenticate"] == 'Bearer realm="clerk"'
+    assert answer.headers["x-clerk-auth-reason"] == "session-token-and-uat-missing"
+    assert answer.json() == {"detail": "Not authenticated"}
+
+
+def test_a_bad_token_is_refused_with_its_reason_in_the_header(get, issuer):
+    answer = get("/me", issuer.mint("alice", ttl=-60))
+
+    assert answer.status_code == 401
+    assert 'error="invalid_token"' in answer.headers["www-authenticate"]
+    assert answer.headers["x-clerk-auth-reason"] == "token-expired"
+
+
+def test_optional_lets_nobody_in_and_still_refuses_a_bad_token(get, issuer):
+    assert get("/feed").json() == {"user": None}
+    assert get("/feed", issuer.mint("alice")).json() == {"user": "user_alice"}
+    assert get("/feed", "garbage").status_code == 401
+    assert get("/feed", Authorization="Bearer").status_code == 401
+    assert get("/feed", Authorization="Basic x").json() == {"user": None}
+
+
+def test_a_role_guards_a_router_and_a_refusal_names_it(get, issuer):
+    assert get("/admin", issuer.mint("alice", org="acme", role="org:admin")).status_code == 200
+    refused = get("/admin", issuer.mint("bob", org="acme", role="org:member"))
+
+    assert refused.status_code == 403
+    assert refused.json()["detail"]["missing"] == ["role org:admin"]
+    assert get("/admin").status_code == 401
+
+
+@pytest.mark.parametrize("token", ["ak_secret", "mt_secret", "oat_secret"])
+def test_a_machines_credential_is_no_session(get, token):
+    assert get("/me", token).headers["x-clerk-auth-reason"] == "token-type-mismatch"
+
+
+def test_a_pending_session_is_signed_out(get, issuer):
+    answer = get("/me", issuer.mint("alice", claims={"sts": "pending"}))
+
+    assert answer.headers["x-clerk-auth-reason"] == "session-pending"
+
+
+def test_a_revocation_acts_on_the_very_next_request(issuer):
+    revoked = set()
+
+    class Revocations:
+        def revoked(self, claims):
+            return claims["sid"] in revoked
+
+    clerk = ClerkAuth(jwt_key=issuer.public_key_pem, revocation=Revocations(), now=lambda: NOON)
+    token = issuer.mint("alice", claims={"sid": "sess_1"})
+    client = TestClient(application(clerk))
+    headers = {"Authorization": f"Bearer {token}"}
+    assert client.get("/me", headers=headers).status_code == 200
+
+    revoked.add("sess_1")
+
+    answer = client.get("/me", headers=headers)
+    assert answer.headers["x-clerk-auth-reason"] == "session-revoked"
+
+
+def test_keys_that_can_not_be_had_are_the_servers_fault(issuer):
+    def no_answer(_):
+        raise httpx2.ConnectError("no route")
+
+    clerk = ClerkAuth(jwks_url="https://clerk.example.com/jwks", now=lambda: NOON)
+    clerk._authenticator.verifier.keys = RemoteKeys(
+        "https://clerk.example.com/jwks",
+        lambda: NOON,
+        transport=httpx2.MockTransport(no_answer),
+    )
+    client = TestClient(application(clerk))
+    headers = {"Authorization": f"Bearer {issuer.mint('alice')}"}
+
+    for path in ("/me", "/feed"):
+        answer = client.get(path, headers=headers)
+        assert answer.status_code == 503
+        assert int(answer.headers["retry-after"]) > 0
+
+
+def test_a_reverification_is_asked_for_in_the_form_that_clerks_front_end_knows(issuer):
+    clerk = ClerkAuth(jwt_key=issuer.public_key_pem, now=lambda: NOON)
+    app = FastAPI()
+    guard = Depends(clerk.requires(reverification="strict"))
+
+    @app.get("/danger", dependencies=[guard])
+    async def danger():
+        return {}
+
+    token = issuer.mint("alice", claims={"fva": [99, -1]})
+    answer = TestClient(app).get("/danger", headers={"Authorization": f"Bearer {token}"})
+
+    assert answer.status_code == 403
+    assert answer.json()["detail"]["clerk_error"] == {
+        "type": "forbidden",
+        "reason": "reverification-error",
+        "metadata": {"reverification": "strict"},
+    }
+
+
+def test_a_wrong_set_up_fails_when_it_is_made():
+    with pytest.raises(ConfigurationError):
+        ClerkAuth()
+    with pytest.raises(ConfigurationError):
+        ClerkAuth(jwt_key="garbage")
+
+
+def test_a_guard_that_asks_for_nothing_or_for_an_unknown_word_fails_when_it_is_made(clerk):
+    with pytest.raises(ValueError, match="asks for nothing"):
+        clerk.requires()
+    with pytest.raises(TypeError):
+        clerk.requires(rolle="admin")
+
+
+def test_a_kind_of_credential_that_is_not_taken_yet_is_said_to_be_so(issuer):
+    with pytest.raises(ConfigurationError, match="api_key"):
+        ClerkAuth(jwt_key=issuer.public_key_pem, accepts=["api_key"])
+
+
+def test_guarded_routes_show_their_credential_in_the_description(clerk):
+    described = application(clerk).openapi()
+
+    assert described["paths"]["/me"]["get"]["security"] == [{"Clerk": []}]
+    assert described["components"]["securitySchemes"]["Clerk"]["bearerFormat"] == "JWT"
+
+
+def test_keys_can_be_had_before_the_first_request(clerk):
+    import asyncio
+
+    asyncio.run(clerk.warm_up())
