@@ -2,9 +2,16 @@
 
 import asyncio
 import json
+import os
+import signal
+import subprocess
+import sys
+import threading
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Self
 from urllib.parse import urlsplit
 
 import httpx2
@@ -146,3 +153,66 @@ def problem(response) -> tuple[int, str]:
 def without_request_id(response) -> dict:
     """A problem without the one member that must differ."""
     return {k: v for k, v in response.json().items() if k != "request_id"}
+
+
+class ServerProcess:
+    """A server of its own, started as a person starts it, to be stopped or killed."""
+
+    def __init__(self, data: Path, *options: str, **environ: str) -> None:
+        self.data = data
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "doorward", "serve", "--port", "0", "--data", data, *options],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=os.environ | environ,
+        )
+        self.errors: list[str] = []
+        self._reader = threading.Thread(target=self._read_errors, daemon=True)
+        self._reader.start()
+        self.url = self._ready()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def token(self, user: str, **sign_in: object) -> str:
+        from doorward.standin import Standin
+
+        return Standin.open(self.data / "standin").mint(user, ttl=3600, **sign_in)
+
+    def kill(self) -> None:
+        """End every process of the server at once, as a power cut would."""
+        children = subprocess.run(
+            ["pgrep", "-P", str(self.process.pid)], capture_output=True, text=True, check=False
+        ).stdout.split()
+        for pid in [str(self.process.pid), *children]:
+            with suppress(ProcessLookupError):
+                os.kill(int(pid), signal.SIGKILL)
+        self._ended()
+
+    def stop(self) -> int:
+        """Ask it to stop, and wait for its end."""
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+        return self._ended()
+
+    def _ended(self) -> int:
+        status = self.process.wait(timeout=60)
+        self._reader.join()
+        self.process.stdout.close()
+        self.process.stderr.close()
+        return status
+
+    def _ready(self) -> str:
+        for line in self.process.stdout:
+            if "Doorward serves " in line:
+                return line.split()[-1]
+        self._ended()
+        raise AssertionError("the server did not start:\n" + "".join(self.errors))
+
+    def _read_errors(self) -> None:
+        for line in self.process.stderr:
+            self.errors.append(line)

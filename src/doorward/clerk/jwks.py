@@ -7,9 +7,8 @@ cool-down, requests that need a fetch at once share it, and an outage leaves kno
 import asyncio
 import threading
 from collections.abc import Callable, Mapping
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
-import httpx2
 import msgspec
 
 from doorward.clerk.errors import (
@@ -19,12 +18,15 @@ from doorward.clerk.errors import (
 )
 from doorward.clerk.keys import KeyUnreadable, PublicKey, read_jwk, read_pem
 
+if TYPE_CHECKING:
+    import httpx2  # loaded when keys are fetched: a pasted key needs no network
+
 FRESH_SECONDS = 300.0
 STALE_SECONDS = 24 * 3600.0
 COOL_DOWN_SECONDS = 30.0
 EMPTY_COOL_DOWN_SECONDS = 2.0  # nothing works without keys, so ask again sooner
 RESPONSE_BYTES_MAX = 1 << 20
-_TIMEOUT = httpx2.Timeout(5.0, connect=3.0)
+_TIMEOUT_SECONDS = 5.0
 _KEYS_MAX = 100
 _NEVER = float("-inf")
 _UNAUTHORIZED = frozenset({401, 403})
@@ -82,8 +84,8 @@ class RemoteKeys:
         now: Now,
         *,
         secret_key: str | None = None,
-        transport: httpx2.AsyncBaseTransport | None = None,
-        sync_transport: httpx2.BaseTransport | None = None,
+        transport: "httpx2.AsyncBaseTransport | None" = None,
+        sync_transport: "httpx2.BaseTransport | None" = None,
     ) -> None:
         self._url = url
         self._now = now
@@ -175,9 +177,11 @@ class RemoteKeys:
         return self._fetching is not None and not self._fetching.done()
 
     async def _fetch(self) -> None:
+        import httpx2
+
         try:
             async with (
-                httpx2.AsyncClient(timeout=_TIMEOUT, transport=self._transport) as client,
+                httpx2.AsyncClient(timeout=_TIMEOUT_SECONDS, transport=self._transport) as client,
                 client.stream("GET", self._url, headers=self._headers) as response,
             ):
                 body = bytearray()
@@ -188,10 +192,12 @@ class RemoteKeys:
         self._take(response.status_code, bytes(body))
 
     def _fetch_blocking(self) -> None:
+        import httpx2
+
         self._tried_at = self._now()
         try:
             with (
-                httpx2.Client(timeout=_TIMEOUT, transport=self._sync_transport) as client,
+                httpx2.Client(timeout=_TIMEOUT_SECONDS, transport=self._sync_transport) as client,
                 client.stream("GET", self._url, headers=self._headers) as response,
             ):
                 body = bytearray()

@@ -2,6 +2,7 @@
 
 import logging
 import os
+import signal
 import socket
 from collections.abc import Callable
 
@@ -27,6 +28,8 @@ def serve(settings: Settings, workers: int, ready: Callable[[Settings], None]) -
     ``ready`` is called once connections are taken, with the settings as they came to be (the port
     that was chosen for port 0). Raises AddressTaken, OSError.
     """
+    # uvicorn stops on the signal and then raises it again, for whoever was there before it.
+    signal.signal(signal.SIGTERM, _leave)
     listener = _listen(settings.host, settings.port)
     settings = prepare(settings.listening_on(listener.getsockname()[1]))
     tenancy = Tenancy(settings)
@@ -66,8 +69,13 @@ def _serve_many(
 ) -> None:
     os.environ.update(settings.as_environment() | {"DOORWARD_VERBOSE": str(int(_is_verbose()))})
     config = _config(settings, APP, factory=True, workers=workers)
+    listener.listen(_BACKLOG)  # whoever comes before the workers are up waits in the queue
     ready(settings)
     Multiprocess(config, [listener]).run()
+
+
+def _leave(*_: object) -> None:
+    raise SystemExit(0)
 
 
 def _config(settings: Settings, app: object, **more: object) -> uvicorn.Config:

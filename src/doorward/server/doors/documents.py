@@ -3,10 +3,10 @@
 import json
 from collections.abc import Callable
 from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-import fastapi_offline
 from fastapi.openapi.docs import get_swagger_ui_html
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -46,7 +46,7 @@ def create_documents(openapi: Callable[[], dict[str, Any]]) -> Starlette:
     async def problems(_: Request) -> Response:
         return HTMLResponse(_problem_page(), headers={"Content-Security-Policy": _CSP})
 
-    assets = Path(fastapi_offline.__file__).parent / "static"
+    assets = _assets()
     return Starlette(
         routes=[
             Route("/openapi.json", describe),
@@ -55,6 +55,14 @@ def create_documents(openapi: Callable[[], dict[str, Any]]) -> Starlette:
             Mount("/docs/static", StaticFiles(directory=assets)),
         ]
     )
+
+
+def _assets() -> Path:
+    """Find the pages' scripts and styles, which a package ships, without importing it."""
+    spec = find_spec("fastapi_offline")
+    if spec is None or spec.origin is None:
+        raise ModuleNotFoundError("The package fastapi-offline is missing.")
+    return Path(spec.origin).parent / "static"
 
 
 def _problem_page() -> str:

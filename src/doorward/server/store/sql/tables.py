@@ -115,7 +115,6 @@ nodes = Table(
         "name",
         unique=True,
         sqlite_where=text("deleted_at IS NULL"),
-        postgresql_where=text("deleted_at IS NULL"),
     ),
     Index("ix_nodes_parent", "workspace_id", "parent_id", "name", "id"),
     Index(
@@ -123,7 +122,6 @@ nodes = Table(
         "workspace_id",
         "bin_root_id",
         sqlite_where=text("deleted_at IS NOT NULL"),
-        postgresql_where=text("deleted_at IS NOT NULL"),
     ),
 )
 
@@ -165,7 +163,6 @@ uploads = Table(
         "status",
         "expires_at",
         sqlite_where=text("status IN ('pending', 'receiving')"),
-        postgresql_where=text("status IN ('pending', 'receiving')"),
     ),
 )
 
