@@ -25,7 +25,12 @@ T = TypeVar("T")
 log = logging.getLogger("doorward.blobs")
 
 CHUNK_BYTES = 1 << 20
+# Larger reads are faster, and two of each download are held: so many share a fixed budget.
+READ_BYTES_MIN = 1 << 18
+READ_BYTES_MAX = 1 << 21
+READ_BUDGET_BYTES = 64 << 20
 THREADS = 32
+_PARTS_MAX = 512  # below the system's bound on one vectored write
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 
@@ -51,6 +56,7 @@ class LocalBlobs:
         self.durable = durable
         self.threads = ThreadPoolExecutor(THREADS, thread_name_prefix="doorward-blobs")
         self.directories = DirectorySync(self.threads)
+        self._readers = 0
 
     def create(self, key: str, *, sha256: bool) -> "LocalSink":
         """Begin a blob; the first flush opens its file."""
@@ -60,6 +66,7 @@ class LocalBlobs:
         """Give bytes ``start`` to ``stop`` (exclusive), the next chunk read while one is sent."""
         fd = await self.run(os.open, self.path(key), os.O_RDONLY | os.O_CLOEXEC)
         ahead: asyncio.Future[bytes] | None = None
+        self._readers += 1
         try:
             while start < stop or ahead is not None:
                 chunk = None if ahead is None else await ahead
@@ -67,6 +74,7 @@ class LocalBlobs:
                 if chunk is not None:
                     yield chunk
         finally:
+            self._readers -= 1
             if ahead is not None:
                 await asyncio.wait([ahead])
             os.close(fd)
@@ -98,12 +106,16 @@ class LocalBlobs:
         except OSError as exc:
             raise storage_problem(exc) from exc
 
+    def _read_bytes(self) -> int:
+        share = READ_BUDGET_BYTES // (2 * max(1, self._readers))
+        return max(READ_BYTES_MIN, min(READ_BYTES_MAX, share))
+
     def _read_ahead(
         self, fd: int, start: int, stop: int
     ) -> tuple[asyncio.Future[bytes] | None, int]:
         if start >= stop:
             return None, start
-        size = min(CHUNK_BYTES, stop - start)
+        size = min(self._read_bytes(), stop - start)
         return asyncio.ensure_future(self.run(_read_exactly, fd, size, start)), start + size
 
 
@@ -158,10 +170,10 @@ class LocalSink:
     def _store(self, parts: list[bytes]) -> None:
         if self._fd is None:
             self._fd = _create(self._path)
-        data = parts[0] if len(parts) == 1 else b"".join(parts)
         for hasher in self._hashers:
-            hasher.update(data)
-        _write_all(self._fd, data)
+            for part in parts:
+                hasher.update(part)
+        _write_all(self._fd, parts)
 
     def _complete(self, parts: list[bytes]) -> None:
         self._store(parts or [b""])
@@ -197,8 +209,16 @@ def _create(path: Path) -> int:
         return os.open(path, flags, 0o600)
 
 
-def _write_all(fd: int, data: bytes) -> None:
-    view = memoryview(data)
+def _write_all(fd: int, parts: list[bytes]) -> None:
+    """Write the parts as they came, without joining them first."""
+    for first in range(0, len(parts), _PARTS_MAX):
+        batch = parts[first : first + _PARTS_MAX]
+        written = os.writev(fd, batch)
+        if written < sum(map(len, batch)):
+            _write_rest(fd, memoryview(b"".join(batch))[written:])
+
+
+def _write_rest(fd: int, view: memoryview) -> None:
     while view:
         view = view[os.write(fd, view) :]
 

@@ -1,0 +1,134 @@
+"""The servers that are measured, each on a free port of loopback, stopped at the end."""
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx2
+
+NGINX = """
+daemon off; worker_processes {workers}; pid {folder}/nginx.pid; error_log {folder}/error.log;
+events {{ worker_connections 512; }}
+http {{
+  access_log off; sendfile on; tcp_nopush on; client_body_temp_path {folder}/temp;
+  proxy_temp_path {folder}/p; fastcgi_temp_path {folder}/f; uwsgi_temp_path {folder}/u;
+  scgi_temp_path {folder}/s;
+  server {{ listen 127.0.0.1:{port}; client_max_body_size 0;
+    location / {{ root {folder}/files; dav_methods PUT DELETE; }} }}
+}}
+"""
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def wait_for(port: int) -> None:
+    for _ in range(300):
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) == 0:
+                return
+        time.sleep(0.05)
+    raise RuntimeError(f"nothing answers on port {port}")
+
+
+@contextmanager
+def running(command: list[object], port: int, **environ: str) -> Iterator[subprocess.Popen]:
+    process = subprocess.Popen(
+        [str(word) for word in command],
+        env=os.environ | environ,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        wait_for(port)
+        yield process
+    finally:
+        process.terminate()
+        process.wait()
+
+
+@contextmanager
+def nginx(folder: Path, workers: int) -> Iterator[str]:
+    """Debian's nginx, storing PUT and serving files."""
+    port = free_port()
+    (folder / "files").mkdir(parents=True)
+    for path in (folder, folder / "files"):
+        path.chmod(0o777)
+    config = folder / "nginx.conf"
+    config.write_text(NGINX.format(folder=folder, port=port, workers=workers))
+    program = shutil.which("nginx") or "/usr/sbin/nginx"
+    with running([program, "-c", config, "-e", folder / "error.log"], port):
+        yield f"http://127.0.0.1:{port}"
+
+
+class Doorward:
+    """A Doorward server with somebody signed in."""
+
+    def __init__(self, url: str, data: Path, process: subprocess.Popen) -> None:
+        self.url = url
+        self.data = data
+        self.process = process
+        self.http = httpx2.Client(base_url=f"{url}/api/v1", timeout=60)
+        workspaces = self.http.get("/workspaces", headers=self.signed_in()).json()["data"]
+        self.workspace = workspaces[0]["id"]
+
+    def signed_in(self) -> dict[str, str]:
+        """Give headers that sign somebody in."""
+        from doorward.standin import Standin
+
+        token = Standin.open(self.data / "standin").mint("bench", ttl=3600)
+        return {"Authorization": f"Bearer {token}"}
+
+    def upload_url(self, size: int) -> str:
+        """Declare an upload and give its signed URL."""
+        body = {"name": f"bench-{time.monotonic_ns()}", "size": size}
+        path = f"/workspaces/{self.workspace}/uploads"
+        return self.http.post(path, json=body, headers=self.signed_in()).json()["url"]
+
+    def peak_memory_mib(self) -> float:
+        """The largest resident memory that any of its processes ever had."""
+        pids = [self.process.pid, *_children(self.process.pid)]
+        peaks = [
+            int(line.split()[1])
+            for pid in pids
+            for line in Path(f"/proc/{pid}/status").read_text().splitlines()
+            if line.startswith("VmHWM")
+        ]
+        return max(peaks) / 1024
+
+
+@contextmanager
+def doorward(data: Path, workers: int, durability: str) -> Iterator[Doorward]:
+    port = free_port()
+    command = [sys.executable, "-m", "doorward", "serve", "--port", port, "--data", data]
+    command += ["--workers", workers]
+    environ = {"DOORWARD_DURABILITY": durability, "DOORWARD_QUOTA_BYTES": str(1 << 50)}
+    with running(command, port, **environ) as process:
+        yield Doorward(f"http://127.0.0.1:{port}", data, process)
+
+
+@contextmanager
+def fastapi_peer(folder: Path, workers: int) -> Iterator[str]:
+    """FastAPI's own UploadFile and FileResponse, as its tutorial has them."""
+    port = free_port()
+    folder.mkdir(parents=True)
+    command = [sys.executable, "-m", "uvicorn", "bench.fastapi_peer:app", "--port", port]
+    command += ["--workers", workers, "--no-access-log", "--log-level", "warning"]
+    with running(command, port, BENCH_FOLDER=str(folder)):
+        yield f"http://127.0.0.1:{port}"
+
+
+def _children(pid: int) -> list[int]:
+    listed = subprocess.run(
+        ["pgrep", "-P", str(pid)], capture_output=True, text=True, check=False
+    ).stdout.split()
+    return [int(child) for child in listed]
