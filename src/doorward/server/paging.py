@@ -78,6 +78,11 @@ def _decoded(cursor: str, keys: int) -> tuple[str, ...]:
         raise RequestInvalid(_NOT_OURS) from exc
     if not isinstance(key, list) or len(key) != keys:
         raise RequestInvalid(_NOT_OURS)
-    if not all(isinstance(part, str) for part in key):
+    if not all(isinstance(part, str) and _is_whole(part) for part in key):
         raise RequestInvalid(_NOT_OURS)
     return tuple(key)
+
+
+def _is_whole(text: str) -> bool:
+    """Say whether no character is half: JSON can write one, and nothing can look it up."""
+    return not any("\ud800" <= char <= "\udfff" for char in text)

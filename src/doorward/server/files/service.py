@@ -186,7 +186,7 @@ def restore_version(tx: FileTx, who: Caller, file_id: str, version_id: str) -> N
     old = tx.files.version(node.workspace_id, node.id, version_id)
     if old is None:
         raise VersionNotFound
-    changed = add_version(tx, who, node, old.content)
+    changed = add_version(tx, who, node, old.content, new_bytes=False)
     record(tx, Attempt(Action.FILE_RESTORE, target_of(node), who, {"version": old.number}))
     return changed
 
@@ -197,8 +197,10 @@ def add_version(
     node: Node,
     content: Content,
     metadata: dict[str, Json] | None = None,
+    *,
+    new_bytes: bool = True,
 ) -> Node:
-    """Give a file a new content, and count its bytes; older ones stay as versions."""
+    """Give a file a new content, and count its bytes if they are new; older ones stay."""
     version = Version(
         id=tx.new_id("ver"),
         file_id=node.id,
@@ -217,7 +219,8 @@ def add_version(
         updated_at=tx.now,
     )
     tx.files.set_version(changed, version)
-    tx.workspaces.use(node.workspace_id, content.size)
+    if new_bytes:
+        tx.workspaces.use(node.workspace_id, content.size)
     return changed
 
 

@@ -10,8 +10,11 @@ from doorward.server.permission.roles import Role
 class MemberSource(StrEnum):
     """Who decided the membership."""
 
-    DIRECT = "direct"  # somebody here
-    CLERK = "clerk"  # the Clerk organization, as tokens report it
+    DIRECT = "direct"  # somebody here let them in; counts always
+    # What one did as a member of the owning organization, such as creating the workspace: counts
+    # only while the credential speaks for that organization, so leaving it ends it.
+    ORGANIZATION = "organization"
+    CLERK = "clerk"  # the Clerk organization's own role, as the token in hand reports it
 
 
 @dataclass(frozen=True, slots=True)

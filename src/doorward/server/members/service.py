@@ -37,7 +37,8 @@ def add_member(tx: WorkspaceTx, who: Caller, workspace_id: str, user_id: str, ro
     """
     own = enter(tx, who, Action.MEMBER_ADD, workspace_id).role
     _refuse_above(own, role)
-    if _direct(tx, workspace_id, user_id) is not None:
+    # Nobody adds themselves: it would make a role that ends with the organization's last.
+    if user_id == who.user_id or _own(tx, workspace_id, user_id) is not None:
         raise MemberExists
     member = Member(workspace_id, user_id, role, MemberSource.DIRECT, tx.now, tx.now)
     tx.members.put(member)
@@ -74,17 +75,18 @@ def remove_member(tx: WorkspaceTx, who: Caller, workspace_id: str, user_id: str)
     member = _editable(tx, workspace_id, user_id)
     _refuse_above(own, member.role)
     _keep_an_owner(tx, member, None)
-    tx.members.remove(workspace_id, user_id, MemberSource.DIRECT)
+    tx.members.remove(workspace_id, user_id, member.source)
     record(tx, _attempt(action, who, member))
 
 
-def _direct(tx: WorkspaceTx, workspace_id: str, user_id: str) -> Member | None:
+def _own(tx: WorkspaceTx, workspace_id: str, user_id: str) -> Member | None:
+    """Give the membership that is decided here, if the person has one."""
     found = tx.members.of(workspace_id, user_id)
-    return next((m for m in found if m.source is MemberSource.DIRECT), None)
+    return next((m for m in found if m.source is not MemberSource.CLERK), None)
 
 
 def _editable(tx: WorkspaceTx, workspace_id: str, user_id: str) -> Member:
-    member = _direct(tx, workspace_id, user_id)
+    member = _own(tx, workspace_id, user_id)
     if member is not None:
         return member
     raise MemberFromClerk if tx.members.of(workspace_id, user_id) else MemberNotFound

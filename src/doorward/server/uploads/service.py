@@ -12,12 +12,14 @@ from doorward.server.audit.service import record
 from doorward.server.files.model import Content, Kind, Node, OnConflict
 from doorward.server.files.naming import place_name
 from doorward.server.files.service import add_version, require_folder, target_of
+from doorward.server.members.model import MemberSource
 from doorward.server.names import checked_name
 from doorward.server.permission.actions import Action
 from doorward.server.permission.caller import Caller
 from doorward.server.problems import (
     Json,
     NameTaken,
+    PermissionDenied,
     QuotaExceeded,
     UploadClosed,
     UploadNotFound,
@@ -85,6 +87,10 @@ def renew_upload(tx: UploadTx, who: Caller, upload_id: str, limits: Limits) -> U
     Raises UploadNotFound, PermissionDenied, UploadClosed.
     """
     upload = _require_open(_find(tx, who, Action.UPLOAD_RENEW, upload_id))
+    if not is_buyer(who, upload):
+        raise PermissionDenied(
+            "Only whoever created an upload gets its URL.", reason="not-the-uploader"
+        )
     renewed = replace(
         upload,
         url_expires_at=tx.now + timedelta(seconds=limits.url_life_seconds),
@@ -93,6 +99,11 @@ def renew_upload(tx: UploadTx, who: Caller, upload_id: str, limits: Limits) -> U
     tx.uploads.put(renewed)
     record(tx, attempt_on(renewed, Action.UPLOAD_RENEW, who))
     return renewed
+
+
+def is_buyer(who: Caller, upload: Upload) -> bool:
+    """Say whether this caller created the upload: its URL acts in their name."""
+    return who.user_id == upload.by.user_id
 
 
 def abort_upload(tx: UploadTx, who: Caller, upload_id: str) -> None:
@@ -114,7 +125,7 @@ def receive_upload(tx: UploadTx, upload_id: str, from_: Caller) -> Attempted:
     upload = tx.uploads.get(upload_id)
     if upload is None:
         raise UploadNotFound
-    who = _bought_by(upload, from_)
+    who = _bought_by(tx, upload, from_)
     _enter(tx, who, Action.UPLOAD_RECEIVE, upload)
     _require_open(upload)
     if upload.blob_key is not None:
@@ -149,7 +160,7 @@ def finish_upload(tx: UploadTx, attempted: Attempted, stored: Stored) -> tuple[U
     _require_open(upload)
     if upload.blob_key != attempted.blob_key:
         raise UploadSuperseded
-    who = attempted.upload.by
+    who = _bought_by(tx, upload, attempted.upload.by)
     _refuse_over_quota(_enter(tx, who, Action.UPLOAD_FINISH, upload), stored.size)
     require_folder(tx, upload.workspace_id, upload.declared.parent_id)
     file = _place(tx, who, upload, attempted.blob_key, stored)
@@ -224,7 +235,9 @@ def attempt_to_receive(tx: UploadTx, upload_id: str, from_: Caller, *, proven: b
     upload = tx.uploads.get(upload_id)
     if upload is None:
         return Attempt(Action.UPLOAD_RECEIVE, Target(None, "upload", upload_id), from_)
-    return attempt_on(upload, Action.UPLOAD_RECEIVE, _bought_by(upload, from_) if proven else from_)
+    return attempt_on(
+        upload, Action.UPLOAD_RECEIVE, _bought_by(tx, upload, from_) if proven else from_
+    )
 
 
 def target_of_upload(upload: Upload) -> Target:
@@ -251,8 +264,16 @@ def _enter(tx: UploadTx, who: Caller, action: Action, upload: Upload) -> Workspa
         raise UploadNotFound from None
 
 
-def _bought_by(upload: Upload, from_: Caller) -> Caller:
-    return replace(upload.by, origin=from_.origin)
+def _bought_by(tx: UploadTx, upload: Upload, from_: Caller) -> Caller:
+    """Give whoever bought the upload, as they stand now: no token is at hand to say so.
+
+    Of the organization role they had then and the one seen last, the weaker counts.
+    """
+    role = upload.by.organization_role
+    for member in tx.members.of(upload.workspace_id, upload.by.user_id):
+        if member.source is MemberSource.CLERK and role is not None:
+            role = role if member.role.covers(role) else member.role
+    return replace(upload.by, origin=from_.origin, organization_role=role)
 
 
 def _require_open(upload: Upload) -> Upload:

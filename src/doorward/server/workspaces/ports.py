@@ -5,7 +5,7 @@ from typing import Protocol
 from doorward.server.audit.ports import Transaction
 from doorward.server.members.ports import MemberRows
 from doorward.server.paging import Page
-from doorward.server.workspaces.model import Standing, Workspace
+from doorward.server.workspaces.model import Workspace
 
 
 class WorkspaceRows(Protocol):
@@ -17,10 +17,10 @@ class WorkspaceRows(Protocol):
     def home(self, owner_id: str) -> Workspace | None:
         """Give the home workspace of a user or an organization."""
 
-    def page(self, user_id: str, organization_id: str | None, page: Page) -> list[Standing]:
+    def page(self, user_id: str, organization_id: str | None, page: Page) -> list[Workspace]:
         """List, by id, the workspaces in which the user has a membership that counts now.
 
-        A membership from Clerk counts only while the credential speaks for that organization.
+        Any but a direct one counts only in workspaces of the organization that is spoken for.
         """
 
     def add(self, workspace: Workspace) -> None:

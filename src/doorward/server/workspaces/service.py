@@ -43,19 +43,24 @@ def enter(tx: WorkspaceTx, who: Caller, action: Action, workspace_id: str) -> St
 def role_in(tx: WorkspaceTx, who: Caller, workspace: Workspace) -> Role | None:
     """Give the strongest role that counts now.
 
-    A membership that Clerk decided counts only while the credential speaks for the organization
-    that owns the workspace, so that leaving the organization ends it with the next token.
+    What comes from the owning organization counts only while the credential speaks for it, so
+    that leaving the organization ends it with the next token.
     """
-    speaks_for = (
-        who.organization_id is not None and who.organization_id == workspace.organization_id
-    )
-    return strongest(
-        [
-            member.role
-            for member in tx.members.of(workspace.id, who.user_id)
-            if member.source is MemberSource.DIRECT or speaks_for
-        ]
-    )
+    roles = [counted_role(who, workspace, m) for m in tx.members.of(workspace.id, who.user_id)]
+    return strongest([role for role in roles if role is not None])
+
+
+def counted_role(who: Caller, workspace: Workspace, member: Member) -> Role | None:
+    """Give what one membership is worth to this caller now.
+
+    Of a role that Clerk decides, the credential in hand is the authority, not what was stored
+    when an older one was seen.
+    """
+    if member.source is MemberSource.DIRECT:
+        return member.role
+    if who.organization_id is None or who.organization_id != workspace.organization_id:
+        return None
+    return who.organization_role if member.source is MemberSource.CLERK else member.role
 
 
 def refuse_unless(decision: Decision) -> None:
@@ -91,7 +96,8 @@ def create_workspace(tx: WorkspaceTx, who: Caller, new: NewWorkspace) -> Standin
     """
     refuse_unless(decide(who.rights(None), Action.WORKSPACE_CREATE))
     workspace = _new(tx, who, replace(new, name=checked_name(new.name)))
-    _join(tx, workspace, who.user_id, Role.OWNER, MemberSource.DIRECT)
+    source = MemberSource.ORGANIZATION if workspace.organization_id else MemberSource.DIRECT
+    _join(tx, workspace, who.user_id, Role.OWNER, source)
     record(tx, Attempt(Action.WORKSPACE_CREATE, target_of(workspace), who))
     return Standing(workspace, Role.OWNER)
 
@@ -100,7 +106,9 @@ def list_workspaces(tx: WorkspaceTx, who: Caller, page: Page) -> Listed[Standing
     """List the workspaces in which the caller holds a role now, by id; raises PermissionDenied."""
     refuse_unless(decide(who.rights(None), Action.WORKSPACE_LIST))
     rows = tx.workspaces.page(who.user_id, who.organization_id, page)
-    return listed(rows, page, lambda standing: (standing.workspace.id,))
+    found = listed(rows, page, lambda workspace: (workspace.id,))
+    standings = [Standing(row, role_in(tx, who, row)) for row in found.rows]
+    return Listed(standings, found.next_cursor)
 
 
 def rename_workspace(tx: WorkspaceTx, who: Caller, workspace_id: str, name: str) -> Standing:

@@ -35,7 +35,9 @@ def test_a_list_is_cut_in_pages_that_miss_and_repeat_nothing(alice, home):
     assert seen == [f"f{number}" for number in range(7)]
 
 
-@pytest.mark.parametrize("cursor", ["x", "e30", "WyJhIl0", "A" * 3000, "WzEsMl0", "é"])
+@pytest.mark.parametrize(
+    "cursor", ["x", "WyJcdWQ4MDAiLCJhIl0", "e30", "WyJhIl0", "A" * 3000, "WzEsMl0", "é"]
+)
 def test_a_cursor_that_the_list_did_not_give_is_refused(alice, home, cursor):
     answer = alice.get(f"workspaces/{home}/files", params={"cursor": cursor})
 
@@ -172,6 +174,8 @@ def test_an_overwritten_file_keeps_its_id_and_every_content(alice, home):
     back = alice.post(f"files/{first['id']}/restore", version_id=versions[1]["id"]).json()
     assert back["version"] == 3
     assert alice.get(f"files/{first['id']}/content").content == b"one"
+    # A version that came back shares its bytes, so they are counted once.
+    assert alice.get(f"workspaces/{home}").json()["used_bytes"] == 6
 
 
 @pytest.mark.parametrize(

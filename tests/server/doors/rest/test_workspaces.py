@@ -37,6 +37,38 @@ def test_a_changed_organization_role_arrives_with_the_next_token(house):
     assert problem(demoted.patch(f"workspaces/{office}", name="mine"))[0] == 403
 
 
+def test_the_token_in_hand_decides_however_the_role_went_to_and_fro(house):
+    admin = house.person("bob", org="acme", role="org:admin")
+    member = house.person("bob", org="acme", role="org:guest")
+    office = member.office()
+    admin.get("me")
+
+    assert member.get(f"workspaces/{office}").json()["role"] == "viewer"
+    assert problem(member.get("audit", params={"workspace": office}))[0] == 403
+    assert admin.get(f"workspaces/{office}").json()["role"] == "admin"
+    rows = {row["id"]: row["role"] for row in member.get("workspaces").json()["data"]}
+    assert rows[office] == "viewer"
+
+
+def test_what_one_created_for_an_organization_is_left_behind_with_it(house):
+    inside = house.person("alice", org="acme", role="org:member")
+    made = inside.post("workspaces", name="Plans").json()
+    outside = house.person("alice")
+
+    assert made["role"] == "owner"
+    assert problem(outside.get(f"workspaces/{made['id']}")) == (404, "workspace_not_found")
+    assert made["id"] not in [row["id"] for row in outside.get("workspaces").json()["data"]]
+    assert inside.get(f"workspaces/{made['id']}").json()["role"] == "owner"
+
+
+def test_nobody_adds_themselves_to_stay_after_the_organization_is_left(house):
+    admin = house.person("alice", org="acme", role="org:admin")
+
+    answer = admin.post(f"workspaces/{admin.office()}/members", user_id="user_alice", role="admin")
+
+    assert problem(answer) == (409, "member_exists")
+
+
 def test_an_organization_role_without_a_mapping_gets_nothing(house_with):
     house = house_with(DOORWARD_ORGANIZATION_ROLES="org:admin=admin")
     guest = house.person("vera", org="acme", role="org:guest")

@@ -236,6 +236,24 @@ def test_a_newer_request_takes_an_upload_over_from_an_older_one(alice, house, ho
     assert alice.get(f"files/{listing[0]['id']}/content").content == b"ne"
 
 
+def test_nobody_else_gets_the_url_of_an_upload(alice, bob):
+    shared = alice.post("workspaces", name="Plans").json()["id"]
+    alice.post(f"workspaces/{shared}/members", user_id="user_bob", role="editor")
+    declared = alice.declare(shared, "a.txt", 1).json()
+
+    assert bob.get(f"uploads/{declared['id']}").json()["url"] is None
+    assert problem(bob.post(f"uploads/{declared['id']}/renew")) == (403, "permission_denied")
+    assert alice.get(f"uploads/{declared['id']}").json()["url"] == declared["url"]
+
+
+def test_an_upload_dies_with_the_organization_role_that_bought_it(house):
+    editor = house.person("bob", org="acme", role="org:member")
+    declared = editor.declare(editor.office(), "a.txt", 1).json()
+    house.person("bob", org="acme", role="org:guest").get("me")
+
+    assert problem(house.send(declared["url"], b"1")) == (403, "permission_denied")
+
+
 def test_an_aborted_upload_takes_no_more_bytes(alice, house, home):
     declared = alice.declare(home, "a.txt", 1).json()
 
@@ -317,6 +335,9 @@ def test_every_attempt_leaves_who_what_how_much_and_whence(alice, house, home):
         {"name": "a", "size": 1, "content_type": "nonsense"},
         {"name": "a", "size": 1, "on_conflict": "maybe"},
         {"name": "a", "size": 1, "metadata": {str(n): 1 for n in range(65)}},
+        {"name": "a", "size": 1, "metadata": {"a": "\ud800"}},
+        {"name": "a", "size": 1, "metadata": {"a": ["\ud800"]}},
+        {"name": "a", "size": 1, "metadata": {"a": "x" * 20_000}},
         {"name": "a", "size": 1 << 60},
         {"name": "a", "size": 1, "extra": True},
     ],

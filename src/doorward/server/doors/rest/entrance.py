@@ -40,7 +40,7 @@ class Entrance:
         self._guard = guard
         self._house = house
         self._roles = organization_roles
-        self._welcomed: OrderedDict[tuple[object, ...], None] = OrderedDict()
+        self._welcomed: OrderedDict[tuple[str, str | None], Role | None] = OrderedDict()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let a verified caller in; refuse anybody else, audited."""
@@ -66,13 +66,13 @@ class Entrance:
         return caller_of(principal, origin, self._roles)
 
     async def _welcome(self, who: Caller) -> None:
-        """Make homes on first sight; remembered per process, and idempotent."""
-        seen = (who.user_id, who.organization_id, who.organization_role)
-        if seen in self._welcomed:
+        """Make homes on first sight, and take a changed role over; idempotent."""
+        seen = (who.user_id, who.organization_id)
+        if seen in self._welcomed and self._welcomed[seen] == who.organization_role:
             self._welcomed.move_to_end(seen)
             return
         await self._house.store.write(lambda tx: welcome(tx, who, self._house.quota_bytes))
-        self._welcomed[seen] = None
+        self._welcomed[seen] = who.organization_role
         if len(self._welcomed) > _WELCOMED_MAX:
             self._welcomed.popitem(last=False)
 

@@ -1,9 +1,10 @@
 """What goes over the wire of the REST door; the subjects' own values never do."""
 
+import json
 from datetime import datetime
 from typing import Annotated, Generic, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, StringConstraints
 
 from doorward.server.audit.model import AuditEntry
 from doorward.server.files.model import Node, OnConflict, Version
@@ -30,6 +31,23 @@ MediaType = Annotated[
 ]
 Checksum = Annotated[str, StringConstraints(pattern=r"^(sha256|blake3):[0-9a-f]{64}$")]
 METADATA_KEYS_MAX = 64
+METADATA_BYTES_MAX = 16 * 1024
+
+
+def _storable(metadata: dict[str, JsonValue]) -> dict[str, JsonValue]:
+    """Refuse what could be taken and then not be shown again: half characters, NaN, too much."""
+    try:
+        encoded = json.dumps(metadata, ensure_ascii=False, allow_nan=False).encode()
+    except (ValueError, RecursionError) as exc:
+        raise ValueError("metadata must be JSON with whole characters and finite numbers") from exc
+    if len(encoded) > METADATA_BYTES_MAX:
+        raise ValueError(f"metadata may have at most {METADATA_BYTES_MAX} bytes of JSON")
+    return metadata
+
+
+Metadata = Annotated[
+    dict[IdText, JsonValue], Field(max_length=METADATA_KEYS_MAX), AfterValidator(_storable)
+]
 
 
 class _In(BaseModel):
@@ -258,7 +276,7 @@ class UploadIn(_In):
     parent_id: IdText | None = None
     content_type: MediaType = "application/octet-stream"
     checksum: Checksum | None = None
-    metadata: Annotated[dict[IdText, JsonValue], Field(max_length=METADATA_KEYS_MAX)] = {}
+    metadata: Metadata = {}
     on_conflict: OnConflict = OnConflict.RENAME
 
     def declared(self) -> NewUpload:
@@ -285,10 +303,12 @@ class UploadOut(_Out):
     file: FileOut | None
 
     @classmethod
-    def of(cls, upload: Upload, signer: UrlSigner, file: Node | None = None) -> "UploadOut":
-        """Present an upload, with its signed URL while it takes bytes."""
+    def of(cls, upload: Upload, signer: UrlSigner | None, file: Node | None = None) -> "UploadOut":
+        """Present an upload, with its signed URL while it takes bytes and ``signer`` is given."""
         declared = upload.declared
-        url = signer.url(upload.id, upload.url_expires_at) if upload.status.open else None
+        url = None
+        if signer is not None and upload.status.open:
+            url = signer.url(upload.id, upload.url_expires_at)
         return cls(
             id=upload.id,
             workspace_id=upload.workspace_id,

@@ -62,7 +62,8 @@ async def read_upload(call: CallDep, upload_id: UploadId) -> UploadOut:
         _upload(upload_id),
         seen=lambda found: uploads.target_of_upload(found[0]),
     )
-    return UploadOut.of(upload, call.house.signer, file)
+    signer = call.house.signer if uploads.is_buyer(call.who, upload) else None
+    return UploadOut.of(upload, signer, file)
 
 
 @rest.operation(

@@ -7,9 +7,8 @@ from sqlalchemy import Connection, Row, and_, bindparam, insert, or_, select, up
 
 from doorward.server.members.model import MemberSource
 from doorward.server.paging import Page
-from doorward.server.permission.roles import Role, strongest
 from doorward.server.store.sql.tables import members, workspaces
-from doorward.server.workspaces.model import Standing, Workspace
+from doorward.server.workspaces.model import Workspace
 
 _LIVE = workspaces.c.deleted_at.is_(None)
 _GET = select(workspaces).where(workspaces.c.id == bindparam("workspace"), _LIVE)
@@ -38,10 +37,10 @@ class SqlWorkspaces:
         row = self._connection.execute(_HOME, {"owner": owner_id}).one_or_none()
         return None if row is None else _workspace(row)
 
-    def page(self, user_id: str, organization_id: str | None, page: Page) -> list[Standing]:
+    def page(self, user_id: str, organization_id: str | None, page: Page) -> list[Workspace]:
         """List the workspaces in which the user has a membership that counts now."""
-        ids = (
-            select(workspaces.c.id)
+        query = (
+            select(workspaces)
             .join(members, members.c.workspace_id == workspaces.c.id)
             .where(_LIVE, _counts(user_id, organization_id))
             .distinct()
@@ -49,14 +48,8 @@ class SqlWorkspaces:
             .limit(page.limit + 1)
         )
         if page.after is not None:
-            ids = ids.where(workspaces.c.id > page.after[0])
-        rows = self._connection.execute(
-            select(workspaces, members.c.role)
-            .join(members, members.c.workspace_id == workspaces.c.id)
-            .where(workspaces.c.id.in_(ids), _counts(user_id, organization_id))
-            .order_by(workspaces.c.id)
-        )
-        return _standings(rows.all())
+            query = query.where(workspaces.c.id > page.after[0])
+        return [_workspace(row) for row in self._connection.execute(query)]
 
     def add(self, workspace: Workspace) -> None:
         """Insert a workspace."""
@@ -94,18 +87,8 @@ class SqlWorkspaces:
 
 def _counts(user_id: str, organization_id: str | None) -> Any:
     direct = members.c.source == MemberSource.DIRECT.value
-    spoken_for = and_(
-        members.c.source == MemberSource.CLERK.value,
-        workspaces.c.organization_id == organization_id,
-    )
+    spoken_for = workspaces.c.organization_id == organization_id
     return and_(members.c.user_id == user_id, or_(direct, spoken_for))
-
-
-def _standings(rows: Any) -> list[Standing]:
-    by_id: dict[str, tuple[Workspace, list[Role]]] = {}
-    for row in rows:
-        by_id.setdefault(row.id, (_workspace(row), []))[1].append(Role(row.role))
-    return [Standing(workspace, strongest(roles)) for workspace, roles in by_id.values()]
 
 
 def _workspace(row: Row[Any]) -> Workspace:
