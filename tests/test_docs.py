@@ -1,0 +1,97 @@
+"""Documents that can't rot: their code runs, and their tables say what the code says."""
+
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+from fastapi.testclient import TestClient
+
+from support import ServerProcess
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text()
+
+
+def test_the_tour_runs_as_it_is_printed(tmp_path):
+    blocks = re.findall(r"```sh tour\n(.*?)```", README, re.DOTALL)
+    assert len(blocks) >= 5
+    (tmp_path / ".venv").symlink_to(ROOT / ".venv")
+    with ServerProcess(tmp_path / "data") as server:
+        port = server.url.rpartition(":")[2]
+        script = "set -eu\n" + "\n".join(blocks).replace(":8040", f":{port}")
+        out = subprocess.run(
+            ["bash", "-c", script],
+            cwd=tmp_path,
+            env={"HOME": str(tmp_path), "PATH": "/usr/bin:/bin"},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    assert out.returncode == 0, out.stderr
+    lines = out.stdout.splitlines()
+    for expected in ("same", "by curl alone", "401"):
+        assert expected in lines
+    assert any("user_alice" in line for line in lines)
+    assert '"code": "file_not_found"' in lines[-1]
+    assert "2 unchanged" in out.stderr
+
+
+def test_the_guard_runs_as_it_is_printed(issuer, monkeypatch):
+    (code,) = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+    monkeypatch.setenv("CLERK_JWT_KEY", issuer.public_key_pem)
+    names: dict[str, object] = {}
+
+    exec(code, names)  # noqa: S102 - the README's own code
+
+    assert TestClient(names["app"]).get("/me").status_code == 401
+
+
+def test_every_link_between_documents_leads_somewhere():
+    for page in [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *ROOT.glob("docs/**/*.md")]:
+        for target in re.findall(r"\]\(([^)#:]+)\)", page.read_text()):
+            assert (page.parent / target).exists(), f"{page.name} links to {target}"
+
+
+def test_every_problem_is_documented_and_nothing_else():
+    from doorward.server.problems import Problem
+
+    page = (ROOT / "docs/reference/problems.md").read_text()
+
+    assert set(re.findall(r"^\| `(\w+)` \|", page, re.MULTILINE)) == set(Problem.catalogue)
+
+
+def test_every_setting_that_the_code_reads_is_documented():
+    source = (ROOT / "src/doorward/server/settings.py").read_text()
+    read = set(re.findall(r'"((?:DOORWARD|CLERK)_[A-Z_]+)"', source))
+    page = (ROOT / "docs/reference/settings.md").read_text()
+    example = (ROOT / ".env.example").read_text()
+
+    assert len(read) > 15
+    for name in read:
+        assert f"`{name}`" in page, name
+        assert name in example, name
+
+
+def test_every_command_is_documented():
+    from doorward.cli.app import ROWS
+
+    page = (ROOT / "docs/reference/commands.md").read_text()
+
+    for name in ROWS:
+        assert f"`doorward {name}" in page, name
+
+
+@pytest.mark.parametrize("module", re.findall(r"`((?:src|tests)/[\w./-]+)`", README))
+def test_every_file_that_the_readme_names_is_there(module):
+    assert (ROOT / module).exists()
+
+
+def test_every_module_that_the_architecture_names_is_there():
+    page = (ROOT / "docs/ARCHITECTURE.md").read_text()
+    named = re.findall(r"`([\w/]+(?:\.py|/))`", page)
+
+    assert len(named) > 10
+    for name in named:
+        assert (ROOT / "src/doorward" / name).exists(), name
