@@ -82,17 +82,20 @@ def put(
 
 def get(
     source: RemoteArgument,
-    destination: Annotated[Path, typer.Argument(help="Folder or file here.")] = Path(),
+    destination: Annotated[
+        str, typer.Argument(help="The new name here; with a / at the end, the folder to put it in.")
+    ] = "./",
     force: Annotated[bool, typer.Option("--force", "-f", help="Overwrite files here.")] = False,
     jobs: JobsOption = 8,
     url: UrlOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Download a file or a whole folder, going on where an earlier run was cut.
+    """Download a file or a whole folder; run again, it goes on where it was cut.
 
     Examples:
       doorward get :/report.pdf
       doorward get Plans:/2026 ./backup
+      doorward get Plans:/2026 archive/
     """
     from doorward.cli.paths import NotRemote, parse_remote
     from doorward.cli.transfer import get_all

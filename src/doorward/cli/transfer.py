@@ -82,18 +82,17 @@ async def put_all(
 
 
 async def get_all(
-    server: AsyncDoorward, source: RemotePath, destination: Path, jobs: int, *, force: bool
+    server: AsyncDoorward, source: RemotePath, destination: str, jobs: int, *, force: bool
 ) -> Report:
     """Download a file or a folder; raises NotFound and what concerns all of it."""
     report = Report()
     workspace_id = (await find_workspace(server, source.workspace)).id
     node = await find(server, workspace_id, source)
+    top = _here(destination, node)
     inbound: list[tuple[Path, File]] = []
     if node is not None and not node.is_folder:
-        target = destination / node.name if destination.is_dir() else destination
-        inbound.append((target, node))
+        inbound.append((top, node))
     else:
-        top = destination / node.name if node and destination.is_dir() else destination
         inbound = [one async for one in _mirrored(server, workspace_id, node, top)]
 
     async def fetch(target: Path, file: File, advance: Advance) -> None:
@@ -111,6 +110,13 @@ async def get_all(
     work: list[Work] = [(str(target), partial(fetch, target, file)) for target, file in inbound]
     await _all(work, jobs, total, "Downloading", report)
     return report
+
+
+def _here(destination: str, node: File | None) -> Path:
+    """Say where it goes: the same on a second run, whatever the first one has made."""
+    here = Path(destination)
+    into = destination.endswith("/") or (node is not None and not node.is_folder and here.is_dir())
+    return here / node.name if node is not None and into else here
 
 
 async def _planned(

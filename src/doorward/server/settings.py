@@ -189,7 +189,9 @@ class _Reader:
             return default
         prefix = f"{scheme}:///"
         if text.startswith(prefix):
-            return Path(text.removeprefix(f"{scheme}://")).absolute()
+            # As each world has it: sqlite:///relative, sqlite:////absolute, file:///absolute.
+            root = "" if scheme == "sqlite" else "/"
+            return Path(root + text.removeprefix(prefix)).absolute()
         shown = text.split("://", 1)[0]
         self.mistake(
             f"{name} begins with {shown!r}: this version takes {prefix}PATH, or nothing for the "

@@ -1,0 +1,268 @@
+"""The commands as a person types them, against a real server."""
+
+import filecmp
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+from support import ServerProcess
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory):
+    with ServerProcess(tmp_path_factory.mktemp("server") / "data") as server:
+        yield server
+
+
+@pytest.fixture
+def run(server, tmp_path):
+    environ = {
+        "PATH": os.environ["PATH"],
+        "HOME": str(tmp_path),
+        "XDG_CONFIG_HOME": str(tmp_path / "config"),
+        "DOORWARD_URL": server.url,
+    }
+
+    def run(*words, status=0, stdin=None, **more):
+        done = subprocess.run(
+            [sys.executable, "-m", "doorward", *map(str, words)],
+            capture_output=True,
+            text=True,
+            input=stdin,
+            env=environ | more,
+            cwd=tmp_path,
+            check=False,
+        )
+        assert done.returncode == status, done.stdout + done.stderr
+        assert "Traceback" not in done.stderr
+        return done
+
+    return run
+
+
+@pytest.fixture
+def alice(run, request):
+    """Somebody new for each test, signed in."""
+    run("login", "--user", f"alice_{abs(hash(request.node.name))}")
+    return run
+
+
+def same(left, right) -> bool:
+    compared = filecmp.dircmp(left, right)
+    if compared.left_only or compared.right_only or compared.funny_files:
+        return False
+    _, different, errors = filecmp.cmpfiles(left, right, compared.common_files, shallow=False)
+    if different or errors:
+        return False
+    return all(same(left / name, right / name) for name in compared.common_dirs)
+
+
+def test_a_tree_goes_in_and_comes_out_the_same(alice, tmp_path):
+    tree = tmp_path / "tree"
+    (tree / "deep/er").mkdir(parents=True)
+    (tree / "empty folder").mkdir()
+    (tree / "empty").write_bytes(b"")
+    (tree / "deep/er/ünï-日本.txt").write_text("hello")
+    (tree / "deep/big.bin").write_bytes(os.urandom(3_000_000))
+    (tree / "README").write_text("a")
+    (tree / "readme").write_text("b")
+
+    assert "5 uploaded" in alice("put", "tree").stderr
+    assert "0 uploaded (0 B), 5 unchanged" in alice("put", "tree").stderr
+    assert "5 downloaded" in alice("get", ":/tree", "back").stderr
+    assert same(tree, tmp_path / "back")
+    assert "5 unchanged" in alice("get", ":/tree", "back").stderr
+    alice("get", ":/tree", "into/")
+    assert same(tree, tmp_path / "into/tree")
+
+
+def test_a_symbolic_link_is_left_out_and_said_to_be(alice, tmp_path):
+    (tmp_path / "tree").mkdir()
+    (tmp_path / "tree/link").symlink_to("/etc/passwd")
+    (tmp_path / "tree/a").write_text("a")
+
+    report = json.loads(alice("put", "tree", "--json").stdout)
+
+    assert [file["name"] for file in report["data"]] == ["a"]
+    assert "link (not a plain file)" in report["skipped"][0]
+
+
+def test_a_file_takes_a_new_name_or_a_place(alice, tmp_path):
+    (tmp_path / "a.txt").write_text("a")
+    alice("put", "a.txt", ":/b.txt")
+    alice("put", "a.txt", ":/docs/2026/")
+    alice("put", "a.txt", ":/docs")
+
+    listed = json.loads(alice("ls", ":/docs", "--json").stdout)["data"]
+    assert [node["name"] for node in listed] == ["2026", "a.txt"]
+    assert "b.txt" in alice("ls").stdout
+    assert "a.txt" in alice("ls", ":/docs/2026").stdout
+
+
+def test_conflicts_are_settled_as_asked(alice, tmp_path):
+    (tmp_path / "a.txt").write_text("one")
+    alice("put", "a.txt")
+    (tmp_path / "a.txt").write_text("two")
+
+    assert "already" in alice("put", "a.txt", "--on-conflict", "error", status=1).stderr
+    alice("put", "a.txt", "--on-conflict", "rename")
+    alice("put", "a.txt")
+
+    names = [node["name"] for node in json.loads(alice("ls", "--json").stdout)["data"]]
+    assert names == ["a (2).txt", "a.txt"]
+
+
+def test_a_file_here_is_not_overwritten_without_force(alice, tmp_path):
+    (tmp_path / "a.txt").write_text("there")
+    alice("put", "a.txt")
+    (tmp_path / "a.txt").write_text("here")
+
+    assert "--force" in alice("get", ":/a.txt", status=1).stderr
+    assert (tmp_path / "a.txt").read_text() == "here"
+    alice("get", ":/a.txt", "--force")
+    assert (tmp_path / "a.txt").read_text() == "there"
+
+
+def test_one_file_that_fails_does_not_stop_the_others(alice, tmp_path):
+    (tmp_path / "a.txt").write_text("a")
+
+    done = alice("put", "missing.txt", "a.txt", status=1)
+
+    assert "missing.txt: not there" in done.stderr
+    assert "1 uploaded" in done.stderr
+
+
+def test_removed_goes_to_the_bin_and_says_how_to_get_it_back(alice, tmp_path):
+    (tmp_path / "a.txt").write_text("a")
+    alice("put", "a.txt")
+
+    assert "restore" in alice("rm", ":/a.txt").stderr
+    assert "is not there" in alice("get", ":/a.txt", status=1).stderr
+    assert "ws rm" in alice("rm", ":/", status=2).stderr
+
+
+def test_workspaces_are_made_named_and_used_by_name(alice, tmp_path):
+    (tmp_path / "a.txt").write_text("a")
+    made = alice("ws", "create", "Plans").stdout.strip()
+    assert made.startswith("ws_")
+    alice("put", "a.txt", "Plans:/")
+    alice("ws", "rename", "Plans", "Plans 2")
+    assert "a.txt" in alice("ls", "Plans 2:/").stdout
+    assert {w["name"] for w in json.loads(alice("ws", "--json").stdout)["data"]} == {
+        "Personal",
+        "Plans 2",
+    }
+    alice("ws", "create", "Plans 2")
+    assert "use an id" in alice("ls", "Plans 2:/", status=1).stderr
+    alice("ws", "rm", made)
+    assert "no workspace named" in alice("ls", "Nowhere:/", status=1).stderr
+
+
+def test_exit_statuses_tell_what_kind_of_no_it_is(run, alice):
+    assert "doorward login" in run("whoami", status=3, XDG_CONFIG_HOME="/nonexistent").stderr
+    run("whoami", status=3, DOORWARD_TOKEN="garbage")
+    assert "Is the server running" in run("ws", status=5, DOORWARD_URL="http://127.0.0.1:9").stderr
+    assert "names nothing on a server" in alice("ls", "nowhere", status=2).stderr
+    alice("put", status=2)
+    alice("ls", "--no-such-option", status=2)
+    assert "Did you mean 'serve'" in run("sevre", status=2).stderr
+
+
+@pytest.mark.usefixtures("alice")
+def test_what_was_remembered_is_private_and_goes_to_its_server_only(run, tmp_path):
+    kept = tmp_path / "config/doorward/credentials.json"
+
+    assert kept.stat().st_mode & 0o077 == 0
+    assert "jwt" not in kept.read_text()
+    run("whoami", status=5, DOORWARD_URL="http://127.0.0.1:9")
+
+
+def test_a_credential_is_taken_from_standard_input(run, server):
+    done = run("login", stdin=server.token("carol") + "\n")
+
+    assert "as user_carol" in done.stderr
+    assert json.loads(run("whoami", "--json").stdout)["user_id"] == "user_carol"
+    assert "user_carol" in run("whoami").stdout
+    run("login", stdin="", status=2)
+    run("login", stdin="garbage", status=3)
+
+
+def test_version_and_overview_load_next_to_nothing():
+    code = (
+        "import sys; sys.argv = ['doorward', {0!r}]\n"
+        "from doorward.cli.entry import main\n"
+        "try: main()\n"
+        "except SystemExit: pass\n"
+        "heavy = ('typer', 'fastapi', 'sqlalchemy', 'httpx2', 'cryptography', 'rich')\n"
+        "print([name for name in heavy if name in sys.modules])"
+    )
+
+    def loaded(option):
+        out = subprocess.run(
+            [sys.executable, "-c", code.format(option)], capture_output=True, text=True, check=True
+        )
+        return out.stdout.splitlines()[-1]
+
+    assert loaded("--version") == "[]"
+    assert loaded("--help") == "['typer']"
+
+
+@pytest.mark.parametrize(
+    "command", ["serve", "doctor", "dev", "login", "whoami", "ws", "ls", "put", "get", "rm"]
+)
+def test_every_command_helps_with_an_example(run, command):
+    assert "doorward" in run(command, "--help").stdout.partition("Example")[2] or (
+        command in {"ws", "dev"} and "Commands:" in run(command, "--help").stdout
+    )
+
+
+def test_dev_prints_one_token_and_nothing_else(run, tmp_path):
+    done = run(
+        "dev", "token", "--user", "alice", "--org", "acme", "--role", "org:admin",
+        "--permission", "org:a:b", "--claim", "can_upload=true", "--claim", "note=plain",
+        "--data", tmp_path / "dev",
+    )  # fmt: skip
+
+    assert done.stdout.count("\n") == 1
+    assert done.stdout.count(".") == 2
+    assert done.stderr == ""
+    run("dev", "token", "--user", "a", "--claim", "odd", "--data", tmp_path / "dev", status=2)
+
+
+def test_dev_env_makes_the_toolkit_trust_the_stand_in(run, tmp_path):
+    data = tmp_path / "dev"
+    token = run("dev", "token", "--user", "alice", "--data", data).stdout.strip()
+    variables = json.loads(run("dev", "env", "--json", "--data", data).stdout)
+    code = "import sys, doorward; print(doorward.verify_token(sys.argv[1]).user_id)"
+
+    out = subprocess.run(
+        [sys.executable, "-c", code, token],
+        env={"PATH": os.environ["PATH"]} | {"CLERK_JWT_KEY": variables["CLERK_JWT_KEY"]},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+    assert out.stdout.strip() == "user_alice"
+    sourced = run("dev", "env", "--data", data).stdout.splitlines()
+    assert {line.partition("=")[0] for line in sourced} == set(variables)
+    assert "http://127.0.0.1:8040" in variables["CLERK_AUTHORIZED_PARTIES"]
+
+
+def test_dev_revokes_what_it_knows_and_refuses_the_world(run, tmp_path):
+    assert "no session" in run("dev", "revoke", "sess_x", "--data", tmp_path, status=1).stderr
+    refused = run("dev", "--host", "0.0.0.0", "--data", tmp_path, status=2)  # noqa: S104
+    assert "sign in as anyone" in refused.stderr
+
+
+def test_doctor_says_what_is_well_and_what_is_not(run, tmp_path):
+    checks = json.loads(run("doctor", "--data", tmp_path / "x", "--json").stdout)["checks"]
+    assert {check["name"] for check in checks} >= {"settings", "sign-in", "space", "sqlite"}
+    assert all(check["status"] in {"ok", "warning"} for check in checks)
+
+    bad = run("doctor", status=1, DOORWARD_DURABILITY="maybe")
+    assert "failed   settings" in bad.stdout
+    assert "fast" in run("doctor", DOORWARD_DURABILITY="fast", DOORWARD_DATA=str(tmp_path)).stdout

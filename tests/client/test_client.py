@@ -1,0 +1,392 @@
+"""The client against answers of every kind, and against a real server through a bad network."""
+
+import asyncio
+import inspect
+import socket
+import threading
+
+import httpx2
+import pytest
+
+import doorward.client as public
+from doorward.client import (
+    AsyncDoorward,
+    ConnectionFailed,
+    DigestMismatch,
+    Doorward,
+    DoorwardError,
+    NotAuthenticated,
+    PermissionDenied,
+    RateLimited,
+    ServerError,
+)
+from doorward.client.errors import error_of
+from doorward.client.retry import RetryPolicy
+from support import ServerProcess
+
+ME = {"user_id": "user_1", "credential": {"type": "session"}, "scopes": []}
+FILE = {
+    "id": "file_1",
+    "workspace_id": "ws_1",
+    "name": "a",
+    "kind": "file",
+    "created_at": "2026-01-01T00:00:00Z",
+    "updated_at": "2026-01-01T00:00:00Z",
+}
+
+
+class Answers:
+    """A server that answers from a list and remembers what it was asked."""
+
+    def __init__(self, *answers):
+        self.answers = list(answers)
+        self.requests = []
+        self.waits = []
+
+    def __call__(self, request):
+        self.requests.append(request)
+        answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    def client(self, token="your_token_here"):  # noqa: S107
+        return Doorward(
+            "https://files.example.com",
+            token,
+            transport=httpx2.MockTransport(self),
+            sleep=self.waits.append,
+            retry=RetryPolicy(draw=lambda: 1.0),
+        )
+
+
+def problem(status, code="some_code", **headers):
+    body = {"code": code, "detail": "Because.", "status": status, "request_id": "req_1"}
+    return httpx2.Response(status, json=body, headers=headers)
+
+
+def test_both_clients_do_the_same_under_the_same_names():
+    def methods(kind):
+        return {
+            name: list(inspect.signature(member).parameters)
+            for name, member in inspect.getmembers(kind, inspect.isfunction)
+            if not name.startswith("_")
+        }
+
+    assert methods(Doorward) == methods(AsyncDoorward)
+    assert set(public.__all__) >= {"Doorward", "AsyncDoorward", "DoorwardError"}
+
+
+def test_later_is_tried_later_and_then_works():
+    answers = Answers(
+        problem(503, **{"Retry-After": "3"}), problem(429), httpx2.Response(200, json=ME)
+    )
+
+    assert answers.client().me().user_id == "user_1"
+    assert answers.waits == [3.25, 1.0]
+
+
+@pytest.mark.parametrize(("status", "kind"), [(401, NotAuthenticated), (403, PermissionDenied)])
+def test_no_is_not_asked_again(status, kind):
+    answers = Answers(problem(status))
+
+    with pytest.raises(kind) as refusal:
+        answers.client().me()
+
+    assert len(answers.requests) == 1
+    assert (refusal.value.code, refusal.value.request_id) == ("some_code", "req_1")
+    assert not refusal.value.retryable
+
+
+def test_it_gives_up_in_the_end_and_says_what_the_last_answer_was():
+    answers = Answers(problem(429))
+
+    with pytest.raises(RateLimited) as refusal:
+        answers.client().me()
+
+    assert len(answers.requests) == 5
+    assert refusal.value.retryable
+
+
+def test_a_broken_connection_is_tried_again_for_reading_and_not_for_creating():
+    broken = Answers(httpx2.ConnectError("refused"), httpx2.Response(200, json=ME))
+    assert broken.client().me().user_id == "user_1"
+
+    creating = Answers(httpx2.ReadError("reset"))
+    with pytest.raises(ConnectionFailed):
+        creating.client().create_workspace("x")
+    assert len(creating.requests) == 1
+
+
+def test_the_credential_goes_to_its_server_and_nowhere_else(tmp_path):
+    upload = {
+        "id": "up_1",
+        "workspace_id": "ws_1",
+        "name": "a",
+        "size": 1,
+        "status": "pending",
+        "received_bytes": 0,
+        "expires_at": "2026-01-01T00:00:00Z",
+        "url": "https://elsewhere.example.com/put",
+    }
+    (tmp_path / "a").write_bytes(b"1")
+    from blake3 import blake3
+
+    stored = FILE | {"size": 1, "digest": f"blake3:{blake3(b'1').hexdigest()}"}
+    answers = Answers(httpx2.Response(201, json=upload), httpx2.Response(201, json=stored))
+
+    answers.client().upload_file(tmp_path / "a", "ws_1")
+
+    declared, sent = answers.requests
+    assert declared.headers["authorization"] == "Bearer your_token_here"
+    assert sent.url.host == "elsewhere.example.com"
+    assert "authorization" not in sent.headers
+    assert "your_token_here" not in repr(answers.client())
+
+
+def test_a_redirect_is_not_followed_with_the_credential():
+    answers = Answers(httpx2.Response(302, headers={"Location": "https://evil.example/"}))
+
+    with pytest.raises(DoorwardError):
+        answers.client().me()
+
+    assert len(answers.requests) == 1
+
+
+def test_a_token_may_be_asked_for_at_each_request():
+    tokens = iter(["first", "second"])
+    answers = Answers(httpx2.Response(200, json=ME))
+    client = answers.client(lambda: next(tokens))
+    client.me()
+    client.me()
+
+    assert [r.headers["authorization"] for r in answers.requests] == [
+        "Bearer first",
+        "Bearer second",
+    ]
+
+
+def test_asyncio_may_give_the_token_by_waiting():
+    answers = Answers(httpx2.Response(200, json=ME))
+
+    async def token():
+        return "waited"
+
+    async def ask():
+        async with AsyncDoorward(
+            "https://files.example.com", token, transport=httpx2.MockTransport(answers)
+        ) as server:
+            return await server.me()
+
+    assert asyncio.run(ask()).user_id == "user_1"
+    assert answers.requests[0].headers["authorization"] == "Bearer waited"
+
+
+def test_the_environment_names_server_and_credential(monkeypatch, tmp_path):
+    monkeypatch.setenv("DOORWARD_URL", "https://other.example.com/")
+    (tmp_path / "token").write_text("from_file\n")
+    monkeypatch.setenv("DOORWARD_TOKEN_FILE", str(tmp_path / "token"))
+    answers = Answers(httpx2.Response(200, json=ME))
+
+    with Doorward(transport=httpx2.MockTransport(answers)) as client:
+        client.me()
+
+    assert str(answers.requests[0].url) == "https://other.example.com/api/v1/me"
+    assert answers.requests[0].headers["authorization"] == "Bearer from_file"
+    monkeypatch.setenv("DOORWARD_TOKEN_FILE", str(tmp_path / "missing"))
+    with pytest.raises(DoorwardError, match="can't be read"):
+        Doorward()
+
+
+@pytest.mark.parametrize("body", [b"", b"<html>", b"[]", b"[" * 9999, b'{"detail": 5}'])
+def test_an_answer_that_is_no_problem_is_still_an_error_to_read(body):
+    error = error_of(502, body)
+
+    assert isinstance(error, ServerError)
+    assert error.code == "http_502"
+
+
+def test_an_answer_of_another_form_is_told_in_a_sentence():
+    with pytest.raises(ServerError, match="Is the address right"):
+        Answers(httpx2.Response(200, content=b"<html>")).client().me()
+
+
+def test_an_id_can_not_lead_to_another_path():
+    answers = Answers(httpx2.Response(200, json=FILE))
+
+    answers.client().file("../../me?x=/")
+
+    assert answers.requests[0].url.raw_path == b"/api/v1/files/..%2F..%2Fme%3Fx%3D%2F"
+
+
+def test_bytes_that_were_stored_otherwise_are_noticed(tmp_path):
+    upload = {
+        "id": "up_1",
+        "workspace_id": "ws_1",
+        "name": "a",
+        "size": 1,
+        "status": "pending",
+        "received_bytes": 0,
+        "expires_at": "2026-01-01T00:00:00Z",
+        "url": "https://files.example.com/put",
+    }
+    (tmp_path / "a").write_bytes(b"1")
+    answers = Answers(
+        httpx2.Response(201, json=upload),
+        httpx2.Response(201, json=FILE | {"size": 1, "digest": "blake3:00"}),
+    )
+
+    with pytest.raises(DigestMismatch):
+        answers.client().upload_file(tmp_path / "a", "ws_1")
+
+
+class CuttingProxy:
+    """Passes bytes on, and cuts each of the first connections after so many of them."""
+
+    def __init__(self, target_port, cuts, *, downwards):
+        self.target_port = target_port
+        self.cuts = list(cuts)
+        self.downwards = downwards
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self.listener.getsockname()[1]
+        threading.Thread(target=self.accept, daemon=True).start()
+
+    def accept(self):
+        while True:
+            try:
+                client, _ = self.listener.accept()
+            except OSError:
+                return
+            server = socket.create_connection(("127.0.0.1", self.target_port))
+            budget = [self.cuts.pop(0) if self.cuts else None]
+            for source, sink, counted in (
+                (client, server, not self.downwards),
+                (server, client, self.downwards),
+            ):
+                threading.Thread(
+                    target=self.pump,
+                    args=(source, sink, budget if counted else [None]),
+                    daemon=True,
+                ).start()
+
+    def pump(self, source, sink, budget):
+        try:
+            while data := source.recv(65536):
+                if budget[0] is not None:
+                    data = data[: budget[0]]
+                    budget[0] -= len(data)
+                sink.sendall(data)
+                if budget[0] == 0:
+                    break
+        except OSError:
+            pass
+        for end in (source, sink):
+            end.close()
+
+
+@pytest.fixture
+def server(tmp_path):
+    with ServerProcess(tmp_path / "data") as server:
+        yield server
+
+
+def home_of(client):
+    return next(one.id for one in client.workspaces() if one.home)
+
+
+def test_an_upload_that_is_cut_is_sent_again_and_arrives_whole(server, tmp_path):
+    content = bytes(range(256)) * 20_000
+    (tmp_path / "big").write_bytes(content)
+    proxy = CuttingProxy(int(server.url.rpartition(":")[2]), [], downwards=False)
+    moved = []
+    with Doorward(server.url, server.token("alice"), sleep=lambda _: None) as client:
+        home = home_of(client)
+        original = client.declare_upload
+
+        def through_proxy(*args, **kwargs):
+            made = original(*args, **kwargs)
+            proxy.cuts[:] = [100_000, 2_000_000]
+            port = int(server.url.rpartition(":")[2])
+            import msgspec
+
+            return msgspec.structs.replace(made, url=made.url.replace(f":{port}", f":{proxy.port}"))
+
+        client.declare_upload = through_proxy
+        file = client.upload_file(tmp_path / "big", home, progress=moved.append)
+        assert sum(moved) == len(content)
+        back = client.download_file(file, tmp_path / "back")
+    proxy.listener.close()
+
+    assert proxy.cuts == []
+    assert back.read_bytes() == content
+
+
+def test_a_download_that_is_cut_goes_on_where_it_was(server, tmp_path):
+    content = bytes(range(256)) * 20_000
+    (tmp_path / "big").write_bytes(content)
+    with Doorward(server.url, server.token("alice")) as client:
+        file = client.upload_file(tmp_path / "big", home_of(client))
+    proxy = CuttingProxy(int(server.url.rpartition(":")[2]), [3_000_000, 1_500_000], downwards=True)
+    moved = []
+    with Doorward(
+        f"http://127.0.0.1:{proxy.port}", server.token("alice"), sleep=lambda _: None
+    ) as client:
+        back = client.download_file(file, tmp_path / "back", progress=moved.append)
+    proxy.listener.close()
+
+    assert back.read_bytes() == content
+    assert proxy.cuts == []
+    assert not (tmp_path / "back.part").exists()
+    assert sum(moved) == len(content)
+    assert all(step > 0 for step in moved)
+
+
+def test_what_was_kept_of_another_content_is_not_mixed_in(server, tmp_path):
+    (tmp_path / "a").write_bytes(b"right" * 1000)
+    (tmp_path / "back.part").write_bytes(b"wrong" * 500)
+    with Doorward(server.url, server.token("alice")) as client:
+        file = client.upload_file(tmp_path / "a", home_of(client))
+        with pytest.raises(DigestMismatch):
+            client.download_file(file, tmp_path / "back")
+        assert not (tmp_path / "back").exists()
+        back = client.download_file(file, tmp_path / "back")
+
+    assert back.read_bytes() == b"right" * 1000
+
+
+def test_asyncio_moves_files_too(server, tmp_path):
+    (tmp_path / "a").write_bytes(b"x" * 3_000_000)
+
+    async def there_and_back():
+        async with AsyncDoorward(server.url, server.token("alice")) as client:
+            home = next([one.id async for one in client.workspaces() if one.home].__iter__())
+            folder = await client.create_folder(home, "docs")
+            file = await client.upload_file(tmp_path / "a", home, parent_id=folder.id)
+            assert [f.name async for f in client.files(home, folder.id)] == ["a"]
+            moved = await client.move_file(file.id, name="b")
+            return await client.download_file(moved, tmp_path / "back")
+
+    assert asyncio.run(there_and_back()).read_bytes() == b"x" * 3_000_000
+
+
+def test_everything_else_the_client_does_works_against_a_server(server, tmp_path):
+    (tmp_path / "a").write_bytes(b"1")
+    with Doorward(server.url, server.token("alice")) as client:
+        made = client.create_workspace("Plans")
+        assert client.rename_workspace(made.id, "Plans 2").name == "Plans 2"
+        assert client.workspace(made.id).role == "owner"
+        assert client.add_member(made.id, "user_bob", "viewer").role == "viewer"
+        assert [m.user_id for m in client.members(made.id)] == ["user_alice", "user_bob"]
+        client.remove_member(made.id, "user_bob")
+        file = client.upload_file(tmp_path / "a", made.id)
+        assert client.child(made.id, None, "a") == client.file(file.id)
+        assert client.child(made.id, None, "b") is None
+        assert [v.number for v in client.versions(file.id)] == [1]
+        client.delete_file(file.id)
+        assert client.restore_file(file.id).name == "a"
+        upload = client.declare_upload(made.id, name="x", size=1)
+        assert client.upload(upload.id).status == "pending"
+        client.abort_upload(upload.id)
+        client.delete_workspace(made.id)
+        with pytest.raises(DoorwardError):
+            client.workspace(made.id)

@@ -1,0 +1,106 @@
+import pytest
+
+from doorward.server.permission.roles import Role
+from doorward.server.settings import SettingsInvalid, load_settings
+
+
+def mistakes_of(**environ: str) -> list[str]:
+    with pytest.raises(SettingsInvalid) as refusal:
+        load_settings(environ)
+    assert all(mistake in str(refusal.value) for mistake in refusal.value.mistakes)
+    return refusal.value.mistakes
+
+
+def test_nothing_set_is_a_server_for_this_machine_with_the_stand_in(tmp_path):
+    settings = load_settings({}, data=tmp_path)
+
+    assert (settings.host, settings.port, settings.standin) == ("127.0.0.1", 8040, True)
+    assert settings.durable
+    assert settings.public_url == "http://127.0.0.1:8040"
+    assert settings.database.parent == settings.data == tmp_path
+
+
+def test_a_clerk_key_turns_the_stand_in_off():
+    assert not load_settings({"CLERK_SECRET_KEY": "sk_test_your_key_here"}).standin
+
+
+def test_the_command_line_wins_over_the_environment():
+    settings = load_settings({"DOORWARD_PORT": "1", "DOORWARD_HOST": "::1"}, port=2)
+
+    assert (settings.port, settings.host) == (2, "::1")
+    assert settings.public_url == "http://[::1]:2"
+
+
+def test_every_secret_may_come_from_a_file(tmp_path):
+    file = tmp_path / "key"
+    file.write_text("sk_test_from_a_file\n")
+    long = tmp_path / "secret"
+    long.write_text("s" * 40)
+
+    settings = load_settings(
+        {"CLERK_SECRET_KEY_FILE": str(file), "DOORWARD_SECRET_FILE": str(long)}
+    )
+
+    assert settings.clerk.secret_key == "sk_test_from_a_file"
+    assert settings.secret == "s" * 40
+
+
+def test_settings_never_show_a_secret():
+    settings = load_settings(
+        {"CLERK_SECRET_KEY": "sk_test_0123456789", "DOORWARD_SECRET": "s" * 40}
+    )
+
+    assert "0123456789" not in repr(settings)
+    assert "ssss" not in repr(settings)
+
+
+@pytest.mark.parametrize(
+    ("environ", "word"),
+    [
+        ({"DOORWARD_PORT": "many"}, "DOORWARD_PORT"),
+        ({"DOORWARD_PORT": "70000"}, "from 0 to 65535"),
+        ({"DOORWARD_QUOTA_BYTES": "-1"}, "0 or more"),
+        ({"DOORWARD_DURABILITY": "maybe"}, "full, fast"),
+        ({"DOORWARD_STANDIN": "yes"}, "DOORWARD_STANDIN"),
+        ({"DOORWARD_DATABASE_URL": "postgresql://x"}, "sqlite:///"),
+        ({"DOORWARD_STORAGE_URL": "s3://bucket"}, "file:///"),
+        ({"DOORWARD_BUS_URL": "redis://x"}, "DOORWARD_BUS_URL"),
+        ({"DOORWARD_PUBLIC_URL": "files.example.com"}, "DOORWARD_PUBLIC_URL"),
+        ({"DOORWARD_SECRET": "short"}, "openssl rand"),
+        ({"DOORWARD_ORGANIZATION_ROLES": "admin"}, "org:member=editor"),
+        ({"DOORWARD_ORGANIZATION_ROLES": "a=king"}, "viewer"),
+        ({"DOORWARD_STANDIN": "off"}, "CLERK_SECRET_KEY"),
+        ({"CLERK_SECRET_KEY_FILE": "/no/such/file"}, "No such file"),
+        ({"CLERK_SECRET_KEY_FILE": "/dev/null"}, "empty"),
+        ({"CLERK_SECRET_KEY": "a", "CLERK_SECRET_KEY_FILE": "/dev/null"}, "both set"),
+        ({"DOORWARD_STANDIN": "on", "CLERK_JWT_KEY": "x"}, "exclude each other"),
+    ],
+)
+def test_a_mistake_is_named_with_what_to_do(environ, word):
+    assert any(word in mistake for mistake in mistakes_of(**environ))
+
+
+def test_off_loopback_the_stand_in_is_refused_and_an_address_is_asked_for():
+    found = mistakes_of(DOORWARD_HOST="0.0.0.0", DOORWARD_STANDIN="on")  # noqa: S104
+
+    assert any("sign in as anyone" in mistake for mistake in found)
+    assert any("DOORWARD_PUBLIC_URL" in mistake for mistake in found)
+    assert any("CLERK_SECRET_KEY" in m for m in mistakes_of(DOORWARD_HOST="192.0.2.1"))
+
+
+def test_places_and_roles_are_taken_as_set(tmp_path):
+    settings = load_settings(
+        {
+            "DOORWARD_DATABASE_URL": f"sqlite:///{tmp_path}/a.db",
+            "DOORWARD_STORAGE_URL": f"file://{tmp_path}/blobs",
+            "DOORWARD_ORGANIZATION_ROLES": "org:boss=owner",
+            "DOORWARD_PUBLIC_URL": "https://files.example.com/",
+        }
+    )
+
+    assert settings.database == tmp_path / "a.db"
+    assert settings.blobs == tmp_path / "blobs"
+    assert settings.organization_roles == {"org:boss": Role.OWNER}
+    assert settings.public_url == "https://files.example.com"
+    assert settings.listening_on(5).public_url == "https://files.example.com"
+    assert load_settings({}, port=0).listening_on(5).public_url == "http://127.0.0.1:5"
