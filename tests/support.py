@@ -144,6 +144,10 @@ class House:
         body = b"".join(message.get("body", b"") for message in sent[1:])
         return httpx2.Response(sent[0]["status"], headers=sent[0]["headers"], content=body)
 
+    def store(self):
+        """The store of rows that the house runs on."""
+        return self.client.app._app._store
+
     def stored_files(self) -> list[Path]:
         """Every blob that lies on the disk."""
         return [path for path in (self.data / "blobs").rglob("*") if path.is_file()]

@@ -1,10 +1,13 @@
 """The server as a process: started, shared, stopped, and misused, as people do."""
 
 import json
+import socket
 import subprocess
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from pathlib import Path
 
 import httpx2
 import pytest
@@ -164,3 +167,42 @@ def test_health_readiness_and_pages_are_there_for_everybody(data):
         assert "/api/v1/files/{file_id}/content" in described["paths"]
         problems = httpx2.get(f"{server.url}/docs/problems")
         assert "upload_url_expired" in problems.text
+
+
+def test_headers_without_end_are_cut_off_and_ordinary_ones_are_not(data):
+    with ServerProcess(data) as server:
+        port = int(server.url.rpartition(":")[2])
+        with socket.create_connection(("127.0.0.1", port)) as flood:
+            flood.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\nX-Flood: ")
+            sent = 0
+            with suppress(ConnectionError):
+                while sent < 64 << 20:
+                    flood.sendall(b"a" * (1 << 20))
+                    sent += 1 << 20
+            assert sent < 16 << 20
+        big = {"X-Big": "a" * 30_000}
+        with httpx2.Client(base_url=server.url) as http:
+            for _ in range(5):  # each request of a connection is counted by itself
+                assert http.get("/healthz", headers=big).status_code == 200
+
+
+def test_a_download_that_nobody_reads_any_more_is_not_read_on(data):
+    size = 200 << 20
+    with ServerProcess(data) as server, client(server) as http:
+        declared = http.post(
+            f"/workspaces/{home(http)}/uploads", json={"name": "a", "size": size}
+        ).json()
+        file = httpx2.put(declared["url"], content=iter([b"x" * (1 << 20)] * 200)).json()
+        before = bytes_read_by(server.process.pid)
+        for _ in range(3):
+            with http.stream("GET", f"/files/{file['id']}/content") as answer:
+                next(answer.iter_raw())
+        httpx2.get(f"{server.url}/readyz")  # the server has had its turn since
+        assert bytes_read_by(server.process.pid) - before < size
+
+
+def bytes_read_by(pid) -> int:
+    for line in Path(f"/proc/{pid}/io").read_text().splitlines():
+        if line.startswith("rchar"):
+            return int(line.split()[1])
+    raise AssertionError("the system does not tell what is read")

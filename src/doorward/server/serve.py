@@ -12,6 +12,7 @@ from uvicorn.supervisors import Multiprocess
 from doorward.server.app import create_app
 from doorward.server.doors.asgi import App
 from doorward.server.folder import Tenancy, prepare
+from doorward.server.http import BoundedHttp
 from doorward.server.settings import Settings, load_settings
 
 APP = "doorward.server.serve:from_environment"
@@ -84,7 +85,7 @@ def _config(settings: Settings, app: object, **more: object) -> uvicorn.Config:
         host=settings.host,
         port=settings.port,
         loop="uvloop",
-        http="httptools",
+        http=BoundedHttp,
         ws="none",
         lifespan="on",
         access_log=False,

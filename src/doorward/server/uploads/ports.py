@@ -1,6 +1,6 @@
 """What the uploads subject asks of a store."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -85,7 +85,7 @@ class BlobStore(Protocol):
     def create(self, key: str, *, sha256: bool) -> Sink:
         """Begin a blob; raises StorageFull, StorageFailed."""
 
-    def read(self, key: str, start: int, stop: int) -> AsyncIterator[bytes]:
+    def read(self, key: str, start: int, stop: int) -> AsyncGenerator[bytes, None]:
         """Give bytes ``start`` to ``stop`` (exclusive) in chunks; raises StorageFailed."""
 
     def delete(self, key: str) -> None:

@@ -142,10 +142,13 @@ def receive_upload(tx: UploadTx, upload_id: str, from_: Caller) -> Attempted:
 
 
 def note_progress(tx: UploadTx, attempted: Attempted, received_bytes: int) -> None:
-    """Store how many bytes have come, if this attempt is still the one."""
-    upload = tx.uploads.get(attempted.upload.id)
-    if upload is not None and upload.blob_key == attempted.blob_key and upload.status.open:
-        tx.uploads.put(replace(upload, received_bytes=received_bytes))
+    """Store how many bytes have come, judging the buyer's rights once more.
+
+    Raises UploadNotFound, UploadClosed, UploadSuperseded, PermissionDenied.
+    """
+    upload = _still_ours(tx, attempted)
+    _enter(tx, _bought_by(tx, upload, attempted.upload.by), Action.UPLOAD_RECEIVE, upload)
+    tx.uploads.put(replace(upload, received_bytes=received_bytes))
 
 
 def finish_upload(tx: UploadTx, attempted: Attempted, stored: Stored) -> tuple[Upload, Node]:
@@ -154,12 +157,7 @@ def finish_upload(tx: UploadTx, attempted: Attempted, stored: Stored) -> tuple[U
     Raises UploadSuperseded, UploadClosed, UploadNotFound, PermissionDenied, NameTaken,
     ParentInvalid, QuotaExceeded.
     """
-    upload = tx.uploads.get(attempted.upload.id)
-    if upload is None:
-        raise UploadNotFound
-    _require_open(upload)
-    if upload.blob_key != attempted.blob_key:
-        raise UploadSuperseded
+    upload = _still_ours(tx, attempted)
     who = _bought_by(tx, upload, attempted.upload.by)
     _refuse_over_quota(_enter(tx, who, Action.UPLOAD_FINISH, upload), stored.size)
     require_folder(tx, upload.workspace_id, upload.declared.parent_id)
@@ -177,14 +175,22 @@ def finish_upload(tx: UploadTx, attempted: Attempted, stored: Stored) -> tuple[U
     return done, file
 
 
-def end_attempt(tx: UploadTx, attempted: Attempted, failure: str | None) -> None:
-    """Note that an attempt came to nothing, when its bytes are gone already.
+def end_attempt(tx: UploadTx, attempted: Attempted, failure: str | None) -> bool:
+    """Note that an attempt came to nothing; says whether its bytes are needed all the same.
 
     With a ``failure`` the upload is over; without one (a cut connection) it may be tried again.
     """
     upload = tx.uploads.get(attempted.upload.id)
-    if upload is None or upload.blob_key != attempted.blob_key or not upload.status.open:
-        return
+    if upload is not None and upload.blob_key == attempted.blob_key:
+        if upload.status is UploadStatus.COMPLETE:
+            return True
+        if upload.status.open:
+            _reset(tx, upload, failure)
+    tx.blobs.doom(attempted.blob_key)
+    return False
+
+
+def _reset(tx: UploadTx, upload: Upload, failure: str | None) -> None:
     status = UploadStatus.FAILED if failure else UploadStatus.PENDING
     tx.uploads.put(replace(upload, status=status, blob_key=None, received_bytes=0, failure=failure))
 
@@ -243,6 +249,16 @@ def attempt_to_receive(tx: UploadTx, upload_id: str, from_: Caller, *, proven: b
 def target_of_upload(upload: Upload) -> Target:
     """Name an upload for the audit trail."""
     return Target(upload.workspace_id, "upload", upload.id, upload.declared.name)
+
+
+def _still_ours(tx: UploadTx, attempted: Attempted) -> Upload:
+    upload = tx.uploads.get(attempted.upload.id)
+    if upload is None:
+        raise UploadNotFound
+    _require_open(upload)
+    if upload.blob_key != attempted.blob_key:
+        raise UploadSuperseded
+    return upload
 
 
 def _find(tx: UploadTx, who: Caller, action: Action, upload_id: str) -> Upload:

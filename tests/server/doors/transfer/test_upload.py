@@ -1,3 +1,4 @@
+import asyncio
 from hashlib import sha256
 
 import pytest
@@ -261,6 +262,27 @@ def test_an_aborted_upload_takes_no_more_bytes(alice, house, home):
     assert problem(house.send(declared["url"], b"1")) == (410, "upload_closed")
     assert alice.get(f"uploads/{declared['id']}").json()["url"] is None
     assert problem(alice.delete(f"uploads/{declared['id']}")) == (410, "upload_closed")
+
+
+def test_a_request_that_is_cancelled_while_its_row_is_written_loses_no_bytes(alice, house, home):
+    """A stop whose patience ends must not remove what was committed a moment before."""
+    declared = alice.declare(home, "a.txt", 2).json()
+    store = house.store()
+    write = store.write
+
+    async def written_then_cancelled(command):
+        done = await write(command)
+        if isinstance(done, tuple):  # what finishing an upload gives
+            raise asyncio.CancelledError
+        return done
+
+    store.write = written_then_cancelled
+    with pytest.raises(asyncio.CancelledError):
+        house.send_in_two(declared["url"], b"1", lambda: None, b"2")
+    store.write = write
+
+    (row,) = alice.get(f"workspaces/{home}/files").json()["data"]
+    assert alice.get(f"files/{row['id']}/content").content == b"12"
 
 
 def test_conflicts_are_settled_as_declared(alice, home):

@@ -1,6 +1,7 @@
 """Bytes out: whole or a range, streamed, and harmless in a browser."""
 
-from collections.abc import AsyncIterator, Mapping
+import asyncio
+from collections.abc import AsyncGenerator, Mapping
 
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
@@ -40,11 +41,16 @@ def content_response(
     return _BlobResponse(status, shown, blobs.read(content.blob_key, span.start, span.stop))
 
 
+async def _until_gone(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
 class _BlobResponse(Response):
     """Sends chunks as they are read; the body begins only when the first one is there."""
 
     def __init__(
-        self, status: int, headers: Mapping[str, str], chunks: AsyncIterator[bytes]
+        self, status: int, headers: Mapping[str, str], chunks: AsyncGenerator[bytes, None]
     ) -> None:
         self.status_code = status
         self.background = None
@@ -54,7 +60,14 @@ class _BlobResponse(Response):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send the bytes; a store that fails before the first one can still be told."""
-        del receive
+        gone = asyncio.ensure_future(_until_gone(receive))
+        try:
+            await self._send(scope, send, gone)
+        finally:
+            gone.cancel()
+            await self._chunks.aclose()
+
+    async def _send(self, scope: Scope, send: Send, gone: "asyncio.Future[None]") -> None:
         first = await anext(self._chunks, b"")
         await send(
             {
@@ -66,5 +79,7 @@ class _BlobResponse(Response):
         if scope["method"] != "HEAD":
             await send({"type": "http.response.body", "body": first, "more_body": True})
             async for chunk in self._chunks:
+                if gone.done():  # nobody reads any more: nothing more is read either
+                    return
                 await send({"type": "http.response.body", "body": chunk, "more_body": True})
         await send({"type": "http.response.body", "body": b"", "more_body": False})

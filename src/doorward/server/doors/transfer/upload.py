@@ -76,9 +76,9 @@ class UploadDoor:
         attempted = await self.house.store.write(
             lambda tx: uploads.receive_upload(tx, upload_id, from_)
         )
-        self._check_revoked(attempted)
         sink = self.house.blobs.create(attempted.blob_key, sha256=_wants_sha256(attempted))
         try:
+            self._check_revoked(attempted)
             _check_length(scope, attempted)
             await self._take(receive, attempted, sink)
             stored = await sink.finish()
@@ -88,11 +88,22 @@ class UploadDoor:
                 lambda tx: uploads.finish_upload(tx, attempted, stored)
             )
         except BaseException as exc:
-            await sink.abort()
             failure = exc.code if isinstance(exc, _FINAL) else None
-            await self.house.store.write(lambda tx: uploads.end_attempt(tx, attempted, failure))
+            await asyncio.shield(self._drop(attempted, sink, failure))
             raise
         return file
+
+    async def _drop(self, attempted: Attempted, sink: Sink, failure: str | None) -> None:
+        """Remove the bytes of an attempt, unless a row needs them after all.
+
+        Whoever waited for the last command may have been cancelled while it was carried out. The
+        command that decides here comes after it, and so sees what came of it.
+        """
+        needed = await self.house.store.write(
+            lambda tx: uploads.end_attempt(tx, attempted, failure)
+        )
+        if not needed:
+            await sink.abort()
 
     def _check_url(self, scope: Scope, upload_id: str) -> None:
         query = parse_qs(scope["query_string"].decode("latin-1"), max_num_fields=8)
@@ -122,14 +133,16 @@ class UploadDoor:
                 await sink.write(chunk)
             if time.monotonic() - noted > _PROGRESS_SECONDS:
                 noted = time.monotonic()
-                self._note(attempted, sink.received_bytes)
+                await self._note(attempted, sink.received_bytes)
         if sink.received_bytes != size:
             raise SizeMismatch(
                 f"{sink.received_bytes} bytes came and {size} were declared.", declared_bytes=size
             )
 
-    def _note(self, attempted: Attempted, received: int) -> None:
-        self.house.store.post(lambda tx: uploads.note_progress(tx, attempted, received))
+    async def _note(self, attempted: Attempted, received: int) -> None:
+        """Store how far it is, and stop when another request took over or a right is gone."""
+        self._check_revoked(attempted)
+        await self.house.store.write(lambda tx: uploads.note_progress(tx, attempted, received))
 
 
 def _wants_sha256(attempted: Attempted) -> bool:

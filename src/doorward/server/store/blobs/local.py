@@ -8,7 +8,7 @@ import asyncio
 import errno
 import logging
 import os
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from hashlib import sha256 as new_sha256
@@ -62,7 +62,7 @@ class LocalBlobs:
         """Begin a blob; the first flush opens its file."""
         return LocalSink(self, self.path(key), sha256=sha256)
 
-    async def read(self, key: str, start: int, stop: int) -> AsyncIterator[bytes]:
+    async def read(self, key: str, start: int, stop: int) -> AsyncGenerator[bytes, None]:
         """Give bytes ``start`` to ``stop`` (exclusive), the next chunk read while one is sent."""
         fd = await self.run(os.open, self.path(key), os.O_RDONLY | os.O_CLOEXEC)
         ahead: asyncio.Future[bytes] | None = None
