@@ -11,14 +11,14 @@ from doorward.clerk.keys import KeyUnreadable, read_jwk
 from doorward.clerk.tokens import Rules, check_signature, parse
 
 FOLDER = Path(
-    os.environ.get("DOORWARD_TEST_VECTORS")
-    or Path(__file__).parents[3] / "shared" / "vectors" / "wycheproof"
+    os.environ.get("DOORWARD_VECTORS") or Path(__file__).parents[3] / "shared" / "vectors",
+    "wycheproof",
 )
 FILE = FOLDER / "json_web_signature_test.json"
 
 if not FILE.is_file():
     pytest.skip(
-        f"LOUD: the Wycheproof vectors are not in {FOLDER}; set DOORWARD_TEST_VECTORS",
+        f"LOUD: the Wycheproof vectors are not in {FOLDER}; set DOORWARD_VECTORS",
         allow_module_level=True,
     )
 

@@ -68,6 +68,8 @@ def test_a_tree_goes_in_and_comes_out_the_same(alice, tmp_path):
     (tree / "deep/er/ünï-日本.txt").write_text("hello")
     (tree / "deep/big.bin").write_bytes(os.urandom(3_000_000))
     (tree / "README").write_text("a")
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other/e\u0301.txt").write_text("spelt otherwise")
     (tree / "readme").write_text("b")
 
     assert "5 uploaded" in alice("put", "tree").stderr
@@ -77,6 +79,8 @@ def test_a_tree_goes_in_and_comes_out_the_same(alice, tmp_path):
     assert "5 unchanged" in alice("get", ":/tree", "back").stderr
     alice("get", ":/tree", "into/")
     assert same(tree, tmp_path / "into/tree")
+    alice("put", "other")
+    assert "1 unchanged" in alice("put", "other").stderr
 
 
 def test_a_symbolic_link_is_left_out_and_said_to_be(alice, tmp_path):

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
+from unicodedata import normalize
 
 from doorward.cli.files import as_data
 from doorward.cli.paths import RemotePath, ensure_folder, find, find_workspace, walk
@@ -58,10 +59,11 @@ async def put_all(
     workspace_id = (await find_workspace(server, to.workspace)).id
     outbound = [one async for one in _planned(server, workspace_id, sources, to, report)]
     total = sum(one.path.stat().st_size for one in outbound)
+    listings = Listings(server, workspace_id)
 
     async def send(one: Outbound, advance: Advance) -> None:
         size = one.path.stat().st_size
-        if on_conflict == "replace" and await _is_there(server, workspace_id, one, size):
+        if on_conflict == "replace" and await listings.holds(one, size):
             report.unchanged.append(str(one.path))
             advance(size)
             return
@@ -167,12 +169,26 @@ async def _tree(
             yield Outbound(entry, entry.name, parent_id)
 
 
-async def _is_there(server: AsyncDoorward, workspace_id: str, one: Outbound, size: int) -> bool:
-    """Say whether the very same content lies there under that name already."""
-    there = await server.child(workspace_id, one.parent_id, one.name)
-    if there is None or there.size != size:
-        return False
-    return there.digest == await asyncio.to_thread(file_digest, one.path)
+class Listings:
+    """What lies in folders there, each asked for once however many files go into it."""
+
+    def __init__(self, server: AsyncDoorward, workspace_id: str) -> None:
+        self._server = server
+        self._workspace_id = workspace_id
+        self._folders: dict[str | None, asyncio.Task[dict[str, File]]] = {}
+
+    async def holds(self, one: Outbound, size: int) -> bool:
+        """Say whether the very same content lies there under that name already."""
+        if one.parent_id not in self._folders:
+            self._folders[one.parent_id] = asyncio.ensure_future(self._list(one.parent_id))
+        # Names are kept in NFC there, and some systems spell theirs otherwise here.
+        there = (await self._folders[one.parent_id]).get(normalize("NFC", one.name))
+        if there is None or there.size != size:
+            return False
+        return there.digest == await asyncio.to_thread(file_digest, one.path)
+
+    async def _list(self, parent_id: str | None) -> dict[str, File]:
+        return {node.name: node async for node in self._server.files(self._workspace_id, parent_id)}
 
 
 async def _mirrored(

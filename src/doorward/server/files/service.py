@@ -69,7 +69,7 @@ def create_folder(tx: FileTx, who: Caller, workspace_id: str, new: NewFolder) ->
     """
     enter(tx, who, Action.FOLDER_CREATE, workspace_id)
     name = checked_name(new.name)
-    require_folder(tx, workspace_id, new.parent_id)
+    require_room(tx, workspace_id, new.parent_id)
     existing = tx.files.child(workspace_id, new.parent_id, name)
     if existing is not None and new.exist_ok and existing.kind is Kind.FOLDER:
         return existing
@@ -166,7 +166,7 @@ def restore(tx: FileTx, who: Caller, file_id: str, parent_id: str | None = None)
     if node.deleted_at is None or node.bin_root_id != node.id:
         raise NotInBin
     home = parent_id or node.parent_id
-    require_folder(tx, node.workspace_id, home, tx.files.height(node.workspace_id, node.id))
+    require_room(tx, node.workspace_id, home, tx.files.height(node.workspace_id, node.id))
     name = place_name(tx, node.workspace_id, home, node.name, OnConflict.RENAME)
     restored = replace(
         node, name=name, parent_id=home, deleted_at=None, deleted_by=None, bin_root_id=None
@@ -252,15 +252,23 @@ def open_content(
     return node, version.content
 
 
-def require_folder(tx: FileTx, workspace_id: str, folder_id: str | None, below: int = 0) -> None:
-    """Make sure that something with ``below`` levels under it can be put into the folder.
+def require_folder(tx: FileTx, workspace_id: str, folder_id: str | None) -> None:
+    """Make sure that a file can be put into the folder, None for the root.
 
-    Raises ParentInvalid (missing, deleted, or a file) and TooDeep.
+    Raises ParentInvalid: missing, deleted, or a file.
     """
+    if folder_id is not None and not _live_folder(tx, workspace_id, folder_id):
+        raise ParentInvalid
+
+
+def require_room(tx: FileTx, workspace_id: str, folder_id: str | None, below: int = 0) -> None:
+    """Make sure that a folder with ``below`` levels under it can be put into the folder.
+
+    Raises ParentInvalid and TooDeep.
+    """
+    require_folder(tx, workspace_id, folder_id)
     if folder_id is None:
         return
-    if not _live_folder(tx, workspace_id, folder_id):
-        raise ParentInvalid
     if len(tx.files.ancestors(workspace_id, folder_id)) + 1 + below > DEPTH_MAX:
         raise TooDeep
 
@@ -279,4 +287,4 @@ def _require_movable(tx: FileTx, node: Node, parent_id: str | None) -> None:
     if parent_id is not None and node.id in tx.files.ancestors(node.workspace_id, parent_id):
         raise MoveIntoSelf
     below = tx.files.height(node.workspace_id, node.id)
-    require_folder(tx, node.workspace_id, parent_id, below)
+    require_room(tx, node.workspace_id, parent_id, below)

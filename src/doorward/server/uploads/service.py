@@ -286,9 +286,10 @@ def _bought_by(tx: UploadTx, upload: Upload, from_: Caller) -> Caller:
     Of the organization role they had then and the one seen last, the weaker counts.
     """
     role = upload.by.organization_role
-    for member in tx.members.of(upload.workspace_id, upload.by.user_id):
-        if member.source is MemberSource.CLERK and role is not None:
-            role = role if member.role.covers(role) else member.role
+    if role is not None:
+        for member in tx.members.of(upload.workspace_id, upload.by.user_id):
+            if member.source is MemberSource.CLERK:
+                role = role if member.role.covers(role) else member.role
     return replace(upload.by, origin=from_.origin, organization_role=role)
 
 
@@ -321,7 +322,9 @@ def _place(tx: UploadTx, who: Caller, upload: Upload, blob_key: str, stored: Sto
         if existing.kind is Kind.FOLDER:
             raise NameTaken("A folder has this name, and a file can't replace it.")
         return add_version(tx, who, existing, content, new.metadata)
-    name = place_name(tx, upload.workspace_id, new.parent_id, new.name, new.on_conflict)
+    name = new.name
+    if existing is not None:
+        name = place_name(tx, upload.workspace_id, new.parent_id, name, new.on_conflict)
     node = Node(
         id=tx.new_id("file"),
         workspace_id=upload.workspace_id,

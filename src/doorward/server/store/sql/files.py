@@ -33,6 +33,28 @@ _TAKEN = select(nodes.c.name).where(
     _HERE, _IN_FOLDER, _LIVE, nodes.c.name.in_(bindparam("names", expanding=True))
 )
 _ADD = insert(nodes)
+_PLACED = ("parent_id", "name", "updated_at", "deleted_at", "deleted_by", "bin_root_id")
+_SHOWN = (
+    "version_id",
+    "version",
+    "metadata",
+    "blob_key",
+    "size",
+    "digest",
+    "sha256",
+    "content_type",
+    "updated_at",
+)
+
+
+def _change_of(columns: tuple[str, ...]) -> Any:
+    """Make an update of these columns once, so that each use finds it compiled."""
+    new = {name: bindparam(f"new_{name}", type_=nodes.c[name].type) for name in columns}
+    return update(nodes).where(_ID, _HERE).values(new)
+
+
+_PLACE = _change_of(_PLACED)
+_SHOW = _change_of(_SHOWN)
 _ADD_VERSION = insert(versions)
 
 
@@ -167,7 +189,7 @@ class SqlFiles:
 
     def place(self, node: Node) -> None:
         """Store name, parent and time of an existing node."""
-        self._change(node, _place(node))
+        self._change(_PLACE, node, _place(node))
 
     def set_version(self, node: Node, version: Version) -> None:
         """Append a version and make it the file's content."""
@@ -185,7 +207,7 @@ class SqlFiles:
             | content,
         )
         shown = {"version_id": version.id, "version": version.number, "metadata": node.metadata}
-        self._change(node, content | shown | {"updated_at": node.updated_at})
+        self._change(_SHOW, node, content | shown | {"updated_at": node.updated_at})
 
     def bin(self, workspace_id: str, file_id: str, at: datetime, by: str) -> int:
         """Put a node and all live ones under it in the bin."""
@@ -219,9 +241,10 @@ class SqlFiles:
         row = self._connection.execute(query).one_or_none()
         return None if row is None else _version(row)
 
-    def _change(self, node: Node, values: dict[str, object]) -> None:
-        here = (nodes.c.workspace_id == node.workspace_id, nodes.c.id == node.id)
-        self._connection.execute(update(nodes).where(*here).values(**values))
+    def _change(self, statement: Any, node: Node, values: dict[str, object]) -> None:
+        new = {f"new_{name}": value for name, value in values.items()}
+        here = {"workspace": node.workspace_id, "node": node.id}
+        self._connection.execute(statement, new | here)
 
     def _nodes(self, query: Select[Any]) -> list[Node]:
         return [_node(row) for row in self._connection.execute(query)]
