@@ -30,7 +30,7 @@ $(DEV_STAMP): $(STAMP) requirements/dev.txt
 	@touch $(DEV_STAMP)
 
 serve: $(STAMP) ## Serve http://127.0.0.1:8040 (PORT=, DATA=, HOST=)
-	@PATH="$(CURDIR)/$(VENV)/bin:$$PATH" exec $(VENV)/bin/doorward serve --host $(HOST) --port $(PORT) --data $(DATA)
+	@exec $(VENV)/bin/doorward serve --host $(HOST) --port $(PORT) --data $(DATA)
 
 test: $(DEV_STAMP) ## Install what is missing and run every test
 	@$(PY) -m pytest -n auto --dist loadgroup

@@ -1,6 +1,8 @@
 """``doorward serve``: the whole server from one command."""
 
 import os
+import shutil
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -61,7 +63,7 @@ def _announce(settings: "Settings") -> None:
 
 
 def _standin_lines(settings: "Settings") -> list[str]:
-    url, data = settings.public_url, settings.data
+    url, data, program = settings.public_url, settings.data, _program()
     signed_in = '-H "Authorization: Bearer $TOKEN"'
     find = f"curl -s {url}/api/v1/workspaces {signed_in} | grep -o 'ws_[a-z2-7]*' | head -1"
     body = """--json '{"name": "hello.txt", "size": 6}'"""
@@ -71,14 +73,23 @@ def _standin_lines(settings: "Settings") -> list[str]:
         "",
         "  Upload a file:",
         "",
-        f"    TOKEN=$(doorward dev token --user you --data '{data}')",
+        f"    TOKEN=$({program} dev token --user you --data '{data}')",
         f"    WS=$({find})",
         "    printf 'hello\\n' > hello.txt",
         f"    URL=$({declare} | grep -o 'http[^\"]*')",
         '    curl -T hello.txt "$URL"',
         "",
-        "  Or: doorward login --user you && doorward put hello.txt && doorward ls",
+        f"  Or: {program} login --url {url} --user you && {program} put hello.txt && {program} ls",
     ]
+
+
+def _program() -> str:
+    """Say how this program is called from where the person is."""
+    ours = Path(sys.executable).with_name("doorward")
+    found = shutil.which("doorward")
+    if found is not None and Path(found).resolve() == ours.resolve():
+        return "doorward"
+    return os.path.relpath(ours) if ours.is_relative_to(Path.cwd()) else str(ours)
 
 
 def _clerk_lines(settings: "Settings") -> list[str]:
