@@ -62,6 +62,7 @@ def test_only_rsa_of_2048_bits_or_more_is_a_key():
         {"use": "enc"},
         {"alg": "RS512"},
         {"key_ops": ["sign"]},
+        {"key_ops": None},
         {"n": None},
         {"n": "AQAB"},
         {"n": "not base64!"},

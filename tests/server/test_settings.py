@@ -88,6 +88,26 @@ def test_off_loopback_the_stand_in_is_refused_and_an_address_is_asked_for():
     assert any("CLERK_SECRET_KEY" in m for m in mistakes_of(DOORWARD_HOST="192.0.2.1"))
 
 
+def test_a_secret_that_did_not_arrive_does_not_open_the_stand_in():
+    assert any("CLERK_SECRET_KEY" in mistake for mistake in mistakes_of(CLERK_SECRET_KEY=""))
+
+
+def test_a_public_address_beside_a_loopback_host_means_a_proxy_and_no_stand_in():
+    found = mistakes_of(DOORWARD_PUBLIC_URL="https://files.example.com")
+    asked = mistakes_of(DOORWARD_PUBLIC_URL="https://files.example.com", DOORWARD_STANDIN="on")
+
+    assert any("Nothing says how sign-ins are verified" in mistake for mistake in found)
+    assert any("sign in as anyone" in mistake for mistake in asked)
+    assert load_settings({"DOORWARD_PUBLIC_URL": "http://localhost:9000"}).standin
+
+
+def test_a_damaged_signing_secret_stops_the_start(tmp_path):
+    (tmp_path / "secret").write_text("")
+
+    with pytest.raises(SettingsInvalid, match="damaged"):
+        load_settings({}, data=tmp_path)
+
+
 def test_places_and_roles_are_taken_as_set(tmp_path):
     settings = load_settings(
         {
@@ -95,6 +115,7 @@ def test_places_and_roles_are_taken_as_set(tmp_path):
             "DOORWARD_STORAGE_URL": f"file://{tmp_path}/blobs",
             "DOORWARD_ORGANIZATION_ROLES": "org:boss=owner",
             "DOORWARD_PUBLIC_URL": "https://files.example.com/",
+            "CLERK_SECRET_KEY": "sk_test_your_key_here",
         }
     )
 

@@ -92,7 +92,9 @@ def read_jwk(jwk: Mapping[str, Any]) -> PublicKey:
     """
     if jwk.get("kty") != "RSA" or jwk.get("use", "sig") != "sig":
         raise KeyUnreadable("The JWK is not an RSA signature key.")
-    if jwk.get("alg", "RS256") != "RS256" or "verify" not in jwk.get("key_ops", ["verify"]):
+    operations = jwk.get("key_ops", ["verify"])
+    for_verifying = isinstance(operations, list) and "verify" in operations
+    if jwk.get("alg", "RS256") != "RS256" or not for_verifying:
         raise KeyUnreadable("The JWK is not for RS256.")
     try:
         numbers = RSAPublicNumbers(_integer(jwk.get("e")), _integer(jwk.get("n")))

@@ -13,6 +13,7 @@ from doorward.server.doors.asgi import App, Receive, Scope, Send, respond
 from doorward.server.doors.context import RequestContext
 from doorward.server.doors.documents import create_documents
 from doorward.server.doors.house import House
+from doorward.server.doors.knocks import Knocks
 from doorward.server.doors.rest.app import PREFIX as REST
 from doorward.server.doors.rest.app import create_rest, openapi_of
 from doorward.server.doors.rest.entrance import Entrance
@@ -59,6 +60,7 @@ def create_app(settings: Settings, clock: Clock | None = None) -> App:
         quota_bytes=settings.workspace_quota_bytes,
         clock=now,
         revoked=_revoked(guard),
+        knocks=Knocks(store),
     )
     rest = create_rest()
     doors = _Doors(
@@ -68,7 +70,8 @@ def create_app(settings: Settings, clock: Clock | None = None) -> App:
         documents=create_documents(lambda: openapi_of(rest)),
         standin=create_standin(standin, base_path=STANDIN) if standin else None,
     )
-    return RequestContext(_Life(doors, guard, store, blobs), streaming=TRANSFER)
+    life = _Life(doors, guard, store, blobs, before_end=house.knocks.flush)
+    return RequestContext(life, streaming=TRANSFER)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +112,15 @@ class _Doors:
 class _Life:
     """Starts and stops what the doors need, as the ASGI server's lifespan says."""
 
-    def __init__(self, doors: App, guard: ClerkAuth, store: SqlStore, blobs: LocalBlobs) -> None:
+    def __init__(
+        self,
+        doors: App,
+        guard: ClerkAuth,
+        store: SqlStore,
+        blobs: LocalBlobs,
+        before_end: Callable[[], None],
+    ) -> None:
+        self._before_end = before_end
         self._doors = doors
         self._guard = guard
         self._store = store
@@ -132,6 +143,7 @@ class _Life:
         sweeping.cancel()
         with suppress(asyncio.CancelledError):
             await sweeping
+        self._before_end()
         await asyncio.to_thread(self._store.close)
         await asyncio.to_thread(self._blobs.close)
         await send({"type": "lifespan.shutdown.complete"})
@@ -159,6 +171,7 @@ def _guard(settings: Settings, standin: Standin | None, clock: Clock | None) -> 
             jwt_key=clerk.jwt_key,
             jwks_url=clerk.jwks_url,
             publishable_key=clerk.publishable_key,
+            api_url=clerk.api_url,
             authorized_parties=clerk.authorized_parties or None,
             now=now,
         )

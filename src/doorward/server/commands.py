@@ -44,10 +44,10 @@ async def change(store: Store, attempt: Attempt, command: Callable[[Tx], T]) -> 
     try:
         return await store.write(command)
     except Problem as problem:
-        await refused(store, lambda tx: _placed(tx, attempt), problem)
+        await refused(store, lambda tx: placed(tx, attempt), problem)
         raise
     except Exception:
-        await refused(store, lambda tx: _placed(tx, attempt), Internal())
+        await refused(store, lambda tx: placed(tx, attempt), Internal())
         raise
 
 
@@ -67,7 +67,7 @@ async def look(
     try:
         found = await store.read(command)
     except Problem as problem:
-        await refused(store, lambda tx: _placed(tx, attempt), problem)
+        await refused(store, lambda tx: placed(tx, attempt), problem)
         raise
     if seen is not None:
         attempt = replace(attempt, target=seen(found))
@@ -89,7 +89,7 @@ async def refused(store: Store, attempt: Callable[[Tx], Attempt], problem: Probl
         log.exception("the audit entry of a refusal could not be stored")
 
 
-def _placed(tx: Tx, attempt: Attempt) -> Attempt:
+def placed(tx: Tx, attempt: Attempt) -> Attempt:
     """Find the workspace of what was asked for, so that whoever answers for it sees the refusal."""
     target = attempt.target
     if target.workspace_id is not None or target.id is None:

@@ -232,13 +232,16 @@ class _Reader:
         )
 
     def standin(self, host: str) -> bool:
-        named = [name for name in _CLERK if self.text(name) or self.text(f"{name}_FILE")]
+        # One that is there and empty is a secret that did not arrive, not a wish for the stand-in.
+        named = [n for n in _CLERK if n in self._environ or f"{n}_FILE" in self._environ]
+        public = urlsplit(self.text("DOORWARD_PUBLIC_URL") or "").hostname
+        here = is_loopback(host) and (public is None or is_loopback(public))
         wanted = self.choice("DOORWARD_STANDIN", {"on": True, "off": False, "": None}, "")
-        if wanted and not is_loopback(host):
+        if wanted and not here:
             self.mistake(
-                f"DOORWARD_STANDIN is on and the host is {host}: whoever reaches the stand-in can "
-                "sign in as anyone, so it runs on loopback only. Set CLERK_SECRET_KEY, or serve on "
-                "127.0.0.1."
+                f"DOORWARD_STANDIN is on and the server is reached at {public or host}: whoever "
+                "reaches the stand-in can sign in as anyone, so it runs on loopback only. Set "
+                "CLERK_SECRET_KEY, or serve on 127.0.0.1 without a public address."
             )
         if wanted and named:
             self.mistake(
@@ -246,7 +249,7 @@ class _Reader:
                 "Clerk exclude each other, so unset one side."
             )
         if wanted is None:
-            wanted = not named and is_loopback(host)
+            wanted = not named and here
         if not wanted and not self._has_clerk_key():
             self.mistake(
                 "Nothing says how sign-ins are verified: set CLERK_SECRET_KEY (Clerk dashboard, "
@@ -278,7 +281,13 @@ class _Reader:
         """Take DOORWARD_SECRET, or the one that ``keep_secret`` made in the data folder."""
         secret = self.secret("DOORWARD_SECRET")
         if secret is None:
-            return kept_secret(folder) or Secret()
+            kept = kept_secret(folder)
+            if kept is not None and len(kept) < _SECRET_BYTES:
+                self.mistake(
+                    f"The signing secret in {folder / 'secret'} is damaged: restore it, or remove "
+                    "the file to have a new one made (upload URLs handed out so far end)."
+                )
+            return kept or Secret()
         if len(secret) < _SECRET_BYTES:
             self.mistake(
                 f"DOORWARD_SECRET has fewer than {_SECRET_BYTES} characters: make one with "

@@ -5,7 +5,6 @@ import logging
 from contextlib import suppress
 
 from doorward.server.commands import Store, Tx
-from doorward.server.problems import Problem
 from doorward.server.uploads.ports import BlobStore
 from doorward.server.uploads.service import reopen_interrupted, sweep_overdue
 
@@ -42,7 +41,7 @@ async def keep_sweeping(store: Store, blobs: BlobStore) -> None:
         await asyncio.sleep(PERIOD_SECONDS)
         try:
             await sweep(store, blobs)
-        except Problem:
+        except Exception:  # one sweep that fails must not be the last one
             log.exception("a sweep failed")
 
 

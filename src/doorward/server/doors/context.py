@@ -49,7 +49,7 @@ class RequestContext:
         log.info(
             "%s %s %s %.1fms %s",
             scope["method"],
-            scope["path"],
+            scope["path"].encode("unicode_escape").decode(),  # a line stays one line
             answer.status,
             (time.perf_counter() - began) * 1000,
             origin.request_id,

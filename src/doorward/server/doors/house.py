@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from doorward.server.commands import Store
+from doorward.server.doors.knocks import Knocks
 from doorward.server.permission.caller import Caller
 from doorward.server.uploads.model import Limits
 from doorward.server.uploads.ports import BlobStore
@@ -22,3 +23,4 @@ class House:
     quota_bytes: int
     clock: Callable[[], datetime]
     revoked: Callable[[Caller], bool]
+    knocks: Knocks

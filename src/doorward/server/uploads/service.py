@@ -233,17 +233,12 @@ def attempt_on(upload: Upload, action: Action, who: Caller) -> Attempt:
     return Attempt(action, target_of_upload(upload), who, {"size": upload.declared.size})
 
 
-def attempt_to_receive(tx: UploadTx, upload_id: str, from_: Caller, *, proven: bool) -> Attempt:
-    """Describe a request to an upload URL for the audit trail.
-
-    Whoever bought the upload is named only where the URL was ``proven`` to be theirs.
-    """
+def attempt_to_receive(tx: UploadTx, upload_id: str, from_: Caller) -> Attempt:
+    """Describe a request to an upload URL for the audit trail, in the name of its buyer."""
     upload = tx.uploads.get(upload_id)
     if upload is None:
         return Attempt(Action.UPLOAD_RECEIVE, Target(None, "upload", upload_id), from_)
-    return attempt_on(
-        upload, Action.UPLOAD_RECEIVE, _bought_by(tx, upload, from_) if proven else from_
-    )
+    return attempt_on(upload, Action.UPLOAD_RECEIVE, _bought_by(tx, upload, from_))
 
 
 def target_of_upload(upload: Upload) -> Target:

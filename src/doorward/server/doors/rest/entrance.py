@@ -8,7 +8,6 @@ from doorward.clerk.requests import KeysUnavailable as ClerkKeysUnavailable
 from doorward.clerk.requests import NotAuthenticated as ClerkNotAuthenticated
 from doorward.identity.principal import Principal
 from doorward.server.audit.model import Attempt, Target
-from doorward.server.commands import refused
 from doorward.server.doors.asgi import App, RawHeaders, Receive, Scope, Send
 from doorward.server.doors.context import origin_of
 from doorward.server.doors.house import House
@@ -48,8 +47,7 @@ class Entrance:
         try:
             who = await self._identify(scope, origin)
         except Problem as problem:
-            attempt = _knock(scope, origin)
-            await refused(self._house.store, lambda _: attempt, problem)
+            await self._house.knocks.record(_knock(scope, origin), problem)
             await send_problem(send, problem, origin.request_id)
             return
         await self._welcome(who)

@@ -7,12 +7,14 @@ from contextlib import suppress
 from dataclasses import dataclass
 from urllib.parse import parse_qs
 
+from doorward.server.audit.model import Attempt, Target
 from doorward.server.commands import refused
 from doorward.server.doors.asgi import Receive, Scope, Send, header, respond
 from doorward.server.doors.context import origin_of
 from doorward.server.doors.house import House
 from doorward.server.doors.problem_json import send_problem
 from doorward.server.files.model import Node
+from doorward.server.permission.actions import Action
 from doorward.server.permission.caller import Caller, Credential
 from doorward.server.problems import (
     ChecksumMismatch,
@@ -31,6 +33,7 @@ from doorward.server.uploads.service import Attempted
 
 PREFIX = "/transfer/"
 _ID_CHARACTERS_MAX = 80
+_RECEIVE = Action.UPLOAD_RECEIVE
 _PROGRESS_SECONDS = 1.0
 _FINAL = (SizeMismatch, ChecksumMismatch, UploadTooLarge)
 
@@ -62,10 +65,13 @@ class UploadDoor:
 
     async def _audit(self, problem: Problem, upload_id: str, from_: Caller) -> None:
         """Name whoever bought the upload, where the signature proved that this is its URL."""
-        proven = not isinstance(problem, UploadUrlInvalid | MethodNotAllowed)
+        if isinstance(problem, UploadUrlInvalid | MethodNotAllowed):
+            target = Target(None, "upload", upload_id)
+            await self.house.knocks.record(Attempt(_RECEIVE, target, from_), problem)
+            return
         await refused(
             self.house.store,
-            lambda tx: uploads.attempt_to_receive(tx, upload_id, from_, proven=proven),
+            lambda tx: uploads.attempt_to_receive(tx, upload_id, from_),
             problem,
         )
 

@@ -144,7 +144,8 @@ class LocalSink:
     async def finish(self) -> Stored:
         """Make bytes and directory entry durable, and give the digests."""
         await self._settled()
-        await self._blobs.run(self._complete, self._take())
+        self._under_way = asyncio.ensure_future(self._blobs.run(self._complete, self._take()))
+        await self._settled()
         if self._blobs.durable:
             await self._blobs.sync_folder(self._path.parent)
         digests = [hasher.hexdigest() for hasher in self._hashers]
@@ -159,9 +160,13 @@ class LocalSink:
             await self._blobs.run(self._discard)
 
     async def _settled(self) -> None:
-        under_way, self._under_way = self._under_way, None
-        if under_way is not None:
-            await under_way
+        """Wait for the disk; whoever is cancelled here leaves the work to whoever waits next.
+
+        A thread can't be stopped, so its file must not be closed before it has ended.
+        """
+        if self._under_way is not None:
+            await asyncio.shield(self._under_way)
+            self._under_way = None
 
     def _take(self) -> list[bytes]:
         parts, self._parts, self._part_bytes = self._parts, [], 0
