@@ -76,7 +76,7 @@ def _standin_lines(settings: "Settings") -> list[str]:
         f"    TOKEN=$({program} dev token --user you --data '{data}')",
         f"    WS=$({find})",
         "    printf 'hello\\n' > hello.txt",
-        f"    URL=$({declare} | grep -o 'http[^\"]*')",
+        f"    URL=$({declare} | grep -o 'http[^\"]*/transfer/[^\"]*')",
         '    curl -T hello.txt "$URL"',
         "",
         f"  Or: {program} login --url {url} --user you && {program} put hello.txt && {program} ls",
