@@ -7,6 +7,7 @@ PY := $(VENV)/bin/python
 UV := $(VENV)/bin/uv
 STAMP := $(VENV)/.installed-server
 DEV_STAMP := $(VENV)/.installed-dev
+NODE_STAMP := tests/node/node_modules/.package-lock.json
 
 .DEFAULT_GOAL := help
 .PHONY: help serve test check format bench lock clean fuzz
@@ -29,13 +30,18 @@ $(DEV_STAMP): $(STAMP) requirements/dev.txt
 	@$(UV) pip install --quiet --python $(PY) --require-hashes -r requirements/dev.txt
 	@touch $(DEV_STAMP)
 
+# Clerk's own packages, for the tests that ask them; without Node those tests say loudly what they skip.
+$(NODE_STAMP): tests/node/package-lock.json
+	@if command -v npm >/dev/null; then cd tests/node && npm ci --silent && touch node_modules/.package-lock.json; \
+	else echo "LOUD: npm is not here; tests against Clerk's own packages will be skipped"; fi
+
 serve: $(STAMP) ## Serve http://127.0.0.1:8040 (PORT=, DATA=, HOST=)
 	@exec $(VENV)/bin/doorward serve --host $(HOST) --port $(PORT) --data $(DATA)
 
-test: $(DEV_STAMP) ## Install what is missing and run every test
+test: $(DEV_STAMP) $(NODE_STAMP) ## Install what is missing and run every test
 	@$(PY) -m pytest -n auto --dist loadgroup
 
-check: $(DEV_STAMP) ## Format, lint, types, layers, tests, coverage: what CI runs
+check: $(DEV_STAMP) $(NODE_STAMP) ## Format, lint, types, layers, tests, coverage: what CI runs
 	@$(VENV)/bin/ruff format --check .
 	@$(VENV)/bin/ruff check .
 	@$(VENV)/bin/mypy
@@ -47,7 +53,7 @@ check: $(DEV_STAMP) ## Format, lint, types, layers, tests, coverage: what CI run
 format: $(DEV_STAMP) ## Format the code and mend what can be mended
 	@$(VENV)/bin/ruff format . && $(VENV)/bin/ruff check --fix .
 
-bench: $(DEV_STAMP) ## Measure against named peers in the same run, into bench/results/
+bench: $(DEV_STAMP) $(NODE_STAMP) ## Measure against named peers in the same run, into bench/results/
 	@$(PY) -m bench
 
 lock: $(UV) ## Renew the hashed locks from pyproject.toml

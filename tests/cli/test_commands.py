@@ -270,3 +270,63 @@ def test_doctor_says_what_is_well_and_what_is_not(run, tmp_path):
     bad = run("doctor", status=1, DOORWARD_DURABILITY="maybe")
     assert "failed   settings" in bad.stdout
     assert "fast" in run("doctor", DOORWARD_DURABILITY="fast", DOORWARD_DATA=str(tmp_path)).stdout
+
+
+def test_json_says_what_was_moved_and_what_was_left(alice, tmp_path):
+    (tmp_path / "ä.txt").write_text("four")
+
+    first = json.loads(alice("put", "ä.txt", "--json").stdout)
+    second = json.loads(alice("put", "ä.txt", "--json").stdout)
+    back = json.loads(alice("get", ":/ä.txt", "back.txt", "--json").stdout)
+
+    members = {"data", "unchanged", "skipped", "failed", "moved_bytes"}
+    assert first.keys() == second.keys() == back.keys() == members
+    assert [(file["name"], file["size"]) for file in first["data"]] == [("ä.txt", 4)]
+    assert (first["unchanged"], first["moved_bytes"]) == ([], 4)
+    assert (second["data"], second["unchanged"], second["moved_bytes"]) == ([], ["ä.txt"], 0)
+    assert back["data"][0]["digest"] == first["data"][0]["digest"]
+    assert (first["skipped"], first["failed"]) == ([], [])
+
+
+def test_json_shows_what_the_server_knows_of_a_workspace_and_a_person(alice, server):
+    alice("ws", "create", "Plans")
+
+    (plans,) = (
+        row for row in json.loads(alice("ws", "--json").stdout)["data"] if row["name"] == "Plans"
+    )
+    me = json.loads(alice("whoami", "--json").stdout)
+
+    assert {"id", "name", "role", "used_bytes", "quota_bytes"} <= plans.keys()
+    assert plans["role"] == "owner"
+    assert json.loads(alice("ls", "Plans:/", "--json").stdout) == {"data": []}
+    assert {"user_id", "credential", "scopes"} <= me.keys()
+    assert me["url"] == server.url
+
+
+def test_data_goes_to_standard_output_and_all_else_beside_it(alice, tmp_path):
+    (tmp_path / "a.txt").write_text("a")
+
+    put = alice("put", "a.txt")
+    missing = alice("ls", ":/missing", "--json", status=1)
+
+    assert (put.stdout, missing.stdout) == ("", "")
+    assert len(missing.stderr.splitlines()) == 1
+
+
+@pytest.mark.usefixtures("alice")
+def test_a_sign_in_is_kept_for_this_user_alone(tmp_path):
+    kept = tmp_path / "config/doorward/credentials.json"
+
+    assert kept.stat().st_mode & 0o777 == 0o600
+    assert kept.parent.stat().st_mode & 0o777 == 0o700
+    assert [path.name for path in kept.parent.iterdir()] == [kept.name]
+
+
+def test_a_sign_in_that_fails_leaves_the_one_before(alice, tmp_path):
+    kept = tmp_path / "config/doorward/credentials.json"
+    before = kept.read_bytes()
+
+    alice("login", stdin="garbage", status=3)
+    alice("login", "--user", "bob", "--url", "http://127.0.0.1:9", status=5)
+
+    assert kept.read_bytes() == before

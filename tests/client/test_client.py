@@ -4,6 +4,7 @@ import asyncio
 import inspect
 import socket
 import threading
+from contextlib import suppress
 
 import httpx2
 import pytest
@@ -11,14 +12,17 @@ import pytest
 import doorward.client as public
 from doorward.client import (
     AsyncDoorward,
+    Conflict,
     ConnectionFailed,
     DigestMismatch,
     Doorward,
     DoorwardError,
     NotAuthenticated,
+    NotFound,
     PermissionDenied,
     RateLimited,
     ServerError,
+    TooLarge,
 )
 from doorward.client.errors import error_of
 from doorward.client.retry import RetryPolicy
@@ -281,6 +285,9 @@ class CuttingProxy:
         except OSError:
             pass
         for end in (source, sink):
+            # Closing alone would tell nobody while the other thread is still reading.
+            with suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)
             end.close()
 
 
@@ -390,3 +397,129 @@ def test_everything_else_the_client_does_works_against_a_server(server, tmp_path
         client.delete_workspace(made.id)
         with pytest.raises(DoorwardError):
             client.workspace(made.id)
+
+
+def ask_and_wait(answers):
+    """Ask with the client that waits."""
+    return answers.client().me()
+
+
+def ask_with_asyncio(answers):
+    """Ask the same with the other."""
+
+    async def no_wait(_):
+        pass
+
+    async def ask():
+        async with AsyncDoorward(
+            "https://files.example.com",
+            "your_token_here",
+            transport=httpx2.MockTransport(answers),
+            sleep=no_wait,
+        ) as server:
+            return await server.me()
+
+    return asyncio.run(ask())
+
+
+either = pytest.mark.parametrize("ask", [ask_and_wait, ask_with_asyncio])
+
+
+@either
+@pytest.mark.parametrize(
+    ("status", "kind", "tries"),
+    [
+        (400, DoorwardError, 1),
+        (401, NotAuthenticated, 1),
+        (403, PermissionDenied, 1),
+        (404, NotFound, 1),
+        (409, Conflict, 1),
+        (410, NotFound, 1),
+        (413, TooLarge, 1),
+        (422, DoorwardError, 1),
+        (429, RateLimited, 5),
+        (500, ServerError, 1),
+        (502, ServerError, 1),
+        (503, ServerError, 5),
+        (507, TooLarge, 1),
+    ],
+)
+def test_every_problem_becomes_the_error_of_its_kind(ask, status, kind, tries):
+    answers = Answers(problem(status))
+
+    with pytest.raises(DoorwardError) as refusal:
+        ask(answers)
+
+    error = refusal.value
+    assert type(error) is kind
+    assert (error.status, error.code, error.detail) == (status, "some_code", "Because.")
+    assert error.request_id == "req_1"
+    assert error.retryable is (tries > 1)
+    assert len(answers.requests) == tries
+
+
+@either
+def test_no_error_shows_the_credential(ask):
+    for answer in (problem(401), httpx2.ConnectError("refused"), httpx2.Response(200)):
+        with pytest.raises(DoorwardError) as refusal:
+            ask(Answers(answer))
+        assert "your_token_here" not in f"{refusal.value!r} {refusal.value}"
+
+
+@either
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+@pytest.mark.parametrize("place", ["https://evil.example/", "http://files.example.com/api/v1/me"])
+def test_no_redirect_leads_the_credential_to_another_origin(ask, status, place):
+    answers = Answers(httpx2.Response(status, headers={"Location": place}))
+
+    with pytest.raises(DoorwardError):
+        ask(answers)
+
+    assert [str(request.url) for request in answers.requests] == [
+        "https://files.example.com/api/v1/me"
+    ]
+
+
+@either
+def test_either_client_presents_its_credential_to_its_server(ask):
+    answers = Answers(httpx2.Response(200, json=ME))
+
+    assert ask(answers).user_id == "user_1"
+    assert answers.requests[0].headers["authorization"] == "Bearer your_token_here"
+
+
+def test_asyncio_sends_no_credential_to_an_upload_url_either(tmp_path):
+    from blake3 import blake3
+
+    (tmp_path / "a").write_bytes(b"1")
+    upload = {
+        "id": "up_1",
+        "workspace_id": "ws_1",
+        "name": "a",
+        "size": 1,
+        "status": "pending",
+        "received_bytes": 0,
+        "expires_at": "2026-01-01T00:00:00Z",
+        "url": "https://files.example.com/put",
+    }
+    stored = FILE | {"size": 1, "digest": f"blake3:{blake3(b'1').hexdigest()}"}
+    requests = []
+
+    async def answer(request):
+        await request.aread()
+        requests.append(request)
+        return httpx2.Response(201, json=stored if request.method == "PUT" else upload)
+
+    async def send():
+        async with AsyncDoorward(
+            "https://files.example.com",
+            "your_token_here",
+            transport=httpx2.MockTransport(answer),
+        ) as server:
+            return await server.upload_file(tmp_path / "a", "ws_1")
+
+    assert asyncio.run(send()).size == 1
+    declared, sent = requests
+    assert declared.headers["authorization"] == "Bearer your_token_here"
+    assert "authorization" not in sent.headers
+    assert sent.content == b"1"

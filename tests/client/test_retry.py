@@ -51,3 +51,28 @@ def test_a_wait_is_never_longer_than_its_bound(attempt, drawn):
 )
 def test_a_time_to_wait_is_read_as_seconds_or_as_a_date(header, seconds):
     assert retry_after_seconds(header, datetime(2026, 1, 1, tzinfo=UTC)) == seconds
+
+
+@pytest.mark.parametrize("status", [429, 503])
+def test_an_answer_that_names_a_date_is_not_waited_for_beyond_the_bound(status):
+    assert CALM.wait_after_status(1, status, "Fri, 31 Dec 9999 23:59:59 GMT") is None
+    # A date that has passed is no wait but the jitter.
+    assert CALM.wait_after_status(1, status, "Thu, 01 Jan 1970 00:00:00 GMT") == 0.25
+
+
+@pytest.mark.parametrize("status", [401, 403])
+@given(st.integers(1, 60), st.sampled_from([None, "0", "1", "Thu, 01 Jan 1970 00:00:00 GMT"]))
+def test_who_may_not_is_never_sent_to_ask_again(status, attempt, header):
+    assert RetryPolicy(tries=99).wait_after_status(attempt, status, header) is None
+
+
+@given(st.integers(1, 60), st.integers(0, 10**12), st.floats(0, 1))
+def test_what_the_server_asks_for_is_waited_for_and_bounded(attempt, asked, drawn):
+    policy = RetryPolicy(tries=99, draw=lambda: drawn)
+
+    wait = policy.wait_after_status(attempt, 503, str(asked))
+
+    if asked > policy.wait_seconds_max:
+        assert wait is None
+    else:
+        assert asked <= wait <= asked + policy.base_seconds

@@ -141,3 +141,126 @@ def test_below_a_path_it_answers_the_same(issuer):
 
     assert below.get("/standin/.well-known/jwks.json").json() == issuer.jwks()
     assert isinstance(below.get("/standin/"), httpx2.Response)
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("GET", "/v1/jwks"),
+        ("GET", "/v1/sessions/{}"),
+        ("POST", "/v1/sessions/{}/revoke"),
+        ("POST", "/v1/sessions/{}/tokens"),
+    ],
+)
+@pytest.mark.parametrize(
+    "authorization", [None, "", "Bearer ", "{}", "Basic {}", "Bearer {}x", "Bearer  {}"]
+)
+def test_without_the_secret_nothing_is_told_or_done(client, issuer, method, path, authorization):
+    session = issuer.sign_in("alice")
+    given = {} if authorization is None else {"Authorization": authorization}
+    headers = {name: value.format(issuer.secret_key) for name, value in given.items()}
+
+    there, missing = (
+        client.request(method, path.format(session_id), headers=headers)
+        for session_id in (session.id, "sess_none")
+    )
+
+    assert (there.status_code, there.content) == (401, missing.content)
+    assert issuer.session(session.id).status == "active"
+
+
+def test_a_session_is_shown_as_clerk_shows_it(backend, issuer):
+    session = issuer.sign_in("alice", org="acme")
+
+    assert backend("GET", f"/v1/sessions/{session.id}").json() == {
+        "object": "session",
+        "id": session.id,
+        "user_id": "user_alice",
+        "client_id": f"client_{session.id.removeprefix('sess_')}",
+        "actor": None,
+        "status": "active",
+        "last_active_organization_id": "org_acme",
+        "last_active_at": NOON * 1000,
+        "created_at": NOON * 1000,
+        "updated_at": NOON * 1000,
+    }
+
+
+def test_the_backend_api_gives_keys_and_tokens_in_clerks_form(backend, issuer):
+    session = issuer.sign_in("alice")
+
+    minted = backend("POST", f"/v1/sessions/{session.id}/tokens").json()
+
+    assert backend("GET", "/v1/jwks").json() == issuer.jwks()
+    assert minted.keys() == {"object", "jwt"}
+    assert minted["object"] == "token"
+
+
+def test_every_refusal_has_clerks_form_and_no_answer_is_kept_by_a_cache(client):
+    for path in ("/v1/jwks", "/none"):
+        answer = client.get(path)
+        (error,) = answer.json()["errors"]
+        assert error.keys() == {"message", "long_message", "code"}
+        assert answer.headers["cache-control"] == "no-store"
+    assert sign_in(client).headers["cache-control"] == "no-store"
+
+
+def test_no_answer_shows_the_secret_or_the_private_key(client, backend, issuer):
+    answers = [client.get("/"), client.get("/.well-known/jwks.json"), client.get("/v1/jwks")]
+    answers += [sign_in(client), backend("GET", "/v1/jwks")]
+
+    for answer in answers:
+        assert issuer.secret_key not in answer.text
+        assert "PRIVATE" not in answer.text
+    assert not {"d", "p", "q"} & answers[-1].json()["keys"][0].keys()
+
+
+@pytest.mark.parametrize("path", ["/dev/sessions", "/dev/sessions/{}/token"])
+@pytest.mark.parametrize(
+    ("peer", "headers"),
+    [
+        ("192.0.2.1", {}),
+        ("127.0.0.1", {"Host": "evil.example"}),
+        ("127.0.0.1", {"X-Forwarded-For": "127.0.0.1"}),
+        ("127.0.0.1", {"X-Forwarded-Host": "127.0.0.1:8041"}),
+        ("127.0.0.1", {"Origin": "http://evil.example"}),
+        ("127.0.0.1", {"Origin": "http://127.0.0.1:3000"}),
+    ],
+)
+def test_neither_a_sign_in_nor_a_fresh_token_is_given_elsewhere(issuer, path, peer, headers):
+    session = issuer.sign_in("alice")
+    client = TestClient(create_app(issuer), base_url="http://127.0.0.1:8041", client=(peer, 1))
+
+    # The secret of the Backend API opens nothing here either.
+    known = {"Authorization": f"Bearer {issuer.secret_key}"}
+    answer = client.post(path.format(session.id), json={"user": "mallory"}, headers=headers | known)
+
+    assert answer.status_code == 403
+    assert answer.json()["errors"][0]["code"] == "not_local"
+    assert "jwt" not in answer.text
+
+
+def test_a_fresh_token_is_of_the_same_session(client, issuer):
+    made = sign_in(client, org="acme").json()
+
+    fresh = client.post(f"/dev/sessions/{made['session_id']}/token").json()
+
+    verifier = Verifier(PemKey(issuer.public_key_pem), Rules(), lambda: NOON)
+    for token in (made["jwt"], fresh["jwt"]):
+        claims = verifier.verify_sync(token)
+        assert (claims.user_id, claims.session_id) == ("user_alice", made["session_id"])
+        assert claims.organization.id == "org_acme"
+
+
+def test_a_house_serves_its_stand_in_to_this_machine_alone(house):
+    here, away = (
+        TestClient(house.client.app, base_url="http://127.0.0.1:8040", client=(peer, 1))
+        for peer in ("127.0.0.1", "192.0.2.1")
+    )
+
+    made = here.post("/standin/dev/sessions", json={"user": "alice"})
+    refused = away.post("/standin/dev/sessions", json={"user": "alice"})
+
+    signed_in = {"Authorization": f"Bearer {made.json()['jwt']}"}
+    assert here.get("/api/v1/me", headers=signed_in).json()["user_id"] == "user_alice"
+    assert refused.status_code == 403

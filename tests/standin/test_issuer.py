@@ -1,7 +1,9 @@
 import multiprocessing
 import subprocess
 import sys
+from base64 import b64decode
 
+import pytest
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 from hypothesis import given
 from hypothesis import strategies as st
@@ -108,3 +110,121 @@ def test_a_revocation_in_one_process_is_seen_at_once_in_another(tmp_path):
     assert not revocations.revoked({"sid": "sess_other"})
     assert standin.session(claims["sid"]).status == "revoked"
     assert not standin.revoke("sess_unknown")
+
+
+@pytest.fixture
+def standin(tmp_path, clock):
+    return Standin.open(tmp_path / "standin", clock=clock)
+
+
+def test_secrets_are_read_and_written_by_their_user_alone(standin):
+    modes = {
+        name: (standin.folder / name).stat().st_mode & 0o777 for name in ("key.pem", "secret_key")
+    }
+
+    assert modes == {"key.pem": 0o600, "secret_key": 0o600}
+    assert standin.folder.stat().st_mode & 0o777 == 0o700
+
+
+def test_a_folder_that_is_opened_again_keeps_its_secrets_and_sessions(standin, clock):
+    session = standin.sign_in("alice", org="acme", permissions=["org:files:share"])
+
+    again = Standin.open(standin.folder, clock=clock)
+
+    assert (again.kid, again.secret_key) == (standin.kid, standin.secret_key)
+    assert again.public_key_pem == standin.public_key_pem
+    assert again.session(session.id) == session
+
+
+def test_two_folders_share_no_secret(issuer, stranger):
+    assert issuer.kid != stranger.kid
+    assert issuer.secret_key != stranger.secret_key
+
+
+def test_keys_have_the_form_of_clerks(standin):
+    prefix, _, host = standin.publishable_key.rpartition("_")
+
+    assert prefix == "pk_test"
+    assert b64decode(host + "=" * (-len(host) % 4)) == b"127.0.0.1:8041$"
+    assert standin.secret_key.startswith("sk_test_")
+    assert standin.kid.startswith("ins_")
+
+
+def test_the_port_names_the_issuer(tmp_path):
+    standin = Standin.open(tmp_path / "standin", port=9123)
+
+    assert payload(standin.mint("alice"))["iss"] == standin.issuer == "http://127.0.0.1:9123"
+
+
+def test_a_token_lives_from_the_clocks_time(standin, clock):
+    clock.advance(seconds=1000)
+
+    claims = payload(standin.mint("alice", ttl=7))
+
+    assert (claims["iat"], claims["exp"]) == (NOON + 1000, NOON + 1007)
+
+
+def test_every_token_of_a_session_is_another(standin):
+    session = standin.sign_in("alice")
+
+    first, second = (payload(standin.token(session)) for _ in range(2))
+
+    assert first["sid"] == second["sid"] == session.id
+    assert first["jti"] != second["jti"]
+
+
+def test_every_sign_in_is_another_session(standin):
+    assert standin.sign_in("alice").id != standin.sign_in("alice").id
+
+
+def test_a_short_name_and_a_whole_id_are_the_same_person_and_organization(standin):
+    short = standin.sign_in("alice", org="acme", role="admin")
+    whole = standin.sign_in("user_alice", org="org_acme", role="org:admin")
+
+    expected = ("user_alice", "org_acme", "org:admin")
+    assert (short.user_id, short.org_id, short.org_role) == expected
+    assert (whole.user_id, whole.org_id, whole.org_role) == expected
+
+
+def test_there_is_no_role_without_an_organization(standin):
+    assert standin.sign_in("alice", role="admin").org_role is None
+
+
+def test_a_revoked_session_says_so_and_when(standin, clock):
+    session = standin.sign_in("alice")
+    clock.advance(seconds=5)
+
+    assert standin.revoke(session.id)
+
+    revoked = standin.session(session.id)
+    assert (revoked.status, revoked.created_at) == ("revoked", NOON)
+    assert revoked.updated_at == NOON + 5
+
+
+words = st.from_regex(r"[A-Za-z0-9_-]{1,20}", fullmatch=True)
+features = st.from_regex(r"[a-z][a-z0-9_]{0,9}(:[a-z]{1,5})?", fullmatch=True)
+held = st.lists(st.builds("org:{}:{}".format, features, names), unique=True, max_size=8)
+
+
+@given(user=words, org=words, role=words, permissions=held, version=st.sampled_from([1, 2]))
+def test_who_signed_in_is_read_back_whole_from_either_version(
+    issuer, user, org, role, permissions, version
+):
+    claims = payload(
+        issuer.mint(user, org=org, role=role, permissions=permissions, version=version)
+    )
+
+    read = claims.organization
+    assert claims.user_id == "user_" + user.removeprefix("user_")
+    assert (read.id, read.role) == ("org_" + org.removeprefix("org_"), f"org:{role}")
+    assert read.slug == org.removeprefix("org_")
+    assert sorted(read.permissions) == sorted(permissions)
+
+
+def test_version_2_packs_permissions_as_clerk_documents(issuer):
+    permissions = ["org:files:share", "org:files:read", "org:reports:read"]
+
+    claims = payload(issuer.mint("alice", org="acme", role="admin", permissions=permissions))
+
+    assert claims["fea"] == "o:files,o:reports"
+    assert (claims["o"]["per"], claims["o"]["fpm"]) == ("share,read", "3,2")
