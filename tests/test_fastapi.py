@@ -1,14 +1,19 @@
 """The guard as an integrator uses it: in an application of their own."""
 
+import asyncio
 from typing import Annotated
 
 import httpx2
 import pytest
-from fastapi import APIRouter, Depends, FastAPI
+from fastapi import APIRouter, Depends, FastAPI, HTTPException, WebSocket
 from fastapi.testclient import TestClient
+from starlette.requests import HTTPConnection
+from starlette.websockets import WebSocketDisconnect
 
 from doorward.clerk.jwks import RemoteKeys
-from doorward.fastapi import ClerkAuth, ConfigurationError, Principal
+from doorward.clerk.revocation import Revocations
+from doorward.clerk.state import MemoryState
+from doorward.fastapi import ClerkAuth, ClerkWebhook, ConfigurationError, Event, Principal
 from support import NOON
 
 
@@ -109,8 +114,8 @@ def test_a_revocation_acts_on_the_very_next_request(issuer):
     revoked = set()
 
     class Revocations:
-        def revoked(self, claims):
-            return claims["sid"] in revoked
+        def revoked(self, who):
+            return who.session_id in revoked
 
     clerk = ClerkAuth(jwt_key=issuer.public_key_pem, revocation=Revocations(), now=lambda: NOON)
     token = issuer.mint("alice", claims={"sid": "sess_1"})
@@ -129,7 +134,7 @@ def test_keys_that_can_not_be_had_are_the_servers_fault(issuer):
         raise httpx2.ConnectError("no route")
 
     clerk = ClerkAuth(jwks_url="https://clerk.example.com/jwks", now=lambda: NOON)
-    clerk._authenticator.verifier.keys = RemoteKeys(
+    clerk.authenticator.verifier.keys = RemoteKeys(
         "https://clerk.example.com/jwks",
         lambda: NOON,
         transport=httpx2.MockTransport(no_answer),
@@ -156,10 +161,12 @@ def test_a_reverification_is_asked_for_in_the_form_that_clerks_front_end_knows(i
     answer = TestClient(app).get("/danger", headers={"Authorization": f"Bearer {token}"})
 
     assert answer.status_code == 403
-    assert answer.json()["detail"]["clerk_error"] == {
-        "type": "forbidden",
-        "reason": "reverification-error",
-        "metadata": {"reverification": "strict"},
+    assert answer.json() == {
+        "clerk_error": {
+            "type": "forbidden",
+            "reason": "reverification-error",
+            "metadata": {"reverification": "strict"},
+        }
     }
 
 
@@ -171,7 +178,7 @@ def test_a_wrong_set_up_fails_when_it_is_made():
 
 
 def test_a_guard_that_asks_for_nothing_or_for_an_unknown_word_fails_when_it_is_made(clerk):
-    with pytest.raises(ValueError, match="asks for nothing"):
+    with pytest.raises(ValueError, match="Nothing is asked for"):
         clerk.requires()
     with pytest.raises(TypeError):
         clerk.requires(rolle="admin")
@@ -193,3 +200,140 @@ def test_keys_can_be_had_before_the_first_request(clerk):
     import asyncio
 
     asyncio.run(clerk.warm_up())
+
+
+def listen(socket):
+    while True:
+        socket.receive_text()
+
+
+class TestWebSockets:
+    @pytest.fixture
+    def application(self, issuer, clock):
+        revocations = Revocations(MemoryState(clock), now=clock)
+        clerk = ClerkAuth(
+            jwt_key=issuer.public_key_pem,
+            revocation=revocations,
+            recheck_seconds=0.001,
+            now=clock,
+        )
+        app = FastAPI()
+
+        @app.websocket("/live")
+        async def live(websocket: WebSocket, who: Annotated[Principal, Depends(clerk.websocket)]):
+            await websocket.accept()
+            async for text in websocket.iter_text():
+                await websocket.send_text(f"{who.user_id}: {text}")
+
+        @app.websocket("/ticker")
+        async def ticker(websocket: WebSocket, _: Annotated[Principal, Depends(clerk.websocket)]):
+            await websocket.accept()
+            while True:
+                await websocket.send_text("tick")
+                await asyncio.sleep(0)
+
+        @app.websocket("/broken")
+        async def broken(websocket: WebSocket, _: Annotated[Principal, Depends(clerk.websocket)]):
+            await websocket.accept()
+            raise RuntimeError("a bug of the route")
+
+        @app.websocket("/once")
+        async def once(websocket: WebSocket, who: Annotated[Principal, Depends(clerk.required)]):
+            await websocket.accept()
+            await websocket.send_text(who.user_id)
+
+        return TestClient(app), revocations
+
+    def open(self, client, issuer, path="/live"):
+        headers = {"Authorization": f"Bearer {issuer.mint('alice', claims={'sid': 'sess_1'})}"}
+        return client.websocket_connect(path, headers=headers)
+
+    def test_a_socket_knows_who_is_there(self, application, issuer):
+        client, _ = application
+        with self.open(client, issuer) as socket:
+            socket.send_text("hello")
+            assert socket.receive_text() == "user_alice: hello"
+        with self.open(client, issuer, "/once") as socket:
+            assert socket.receive_text() == "user_alice"
+
+    @pytest.mark.parametrize("path", ["/live", "/once"])
+    def test_a_handshake_without_a_credential_is_refused(self, application, path):
+        client, _ = application
+        with pytest.raises(WebSocketDisconnect) as refused, client.websocket_connect(path):
+            pass
+
+        assert refused.value.code == 4401
+
+    @pytest.mark.parametrize("path", ["/live", "/ticker"])
+    def test_a_revocation_closes_an_open_socket(self, application, issuer, path):
+        client, revocations = application
+        with self.open(client, issuer, path) as socket:
+            asyncio.run(revocations.revoke_session("sess_1"))
+            with pytest.raises(WebSocketDisconnect) as closed:
+                listen(socket)
+
+        assert (closed.value.code, closed.value.reason) == (4401, "session-revoked")
+
+    def test_a_bug_of_the_route_is_not_swallowed(self, application, issuer):
+        client, _ = application
+        with pytest.raises(RuntimeError, match="a bug"), self.open(client, issuer, "/broken"):
+            pass
+
+
+class TestWebhooks:
+    SECRET = "whsec_dGVzdF9zaWduaW5nX3NlY3JldF8zMl9jaGFyc19sb25n"
+
+    @pytest.fixture
+    def client(self):
+        app = FastAPI()
+        webhook = ClerkWebhook(self.SECRET, now=lambda: 1_700_000_000)
+
+        @app.post("/webhooks/clerk")
+        async def take(event: Annotated[Event, Depends(webhook)]):
+            return {"type": event.type, "id": event.id}
+
+        return TestClient(app)
+
+    def post(self, client, body):
+        headers = {
+            "svix-id": "msg_123",
+            "svix-timestamp": "1700000000",
+            "svix-signature": "v1,kLln/mW/qoI9eUisvvoz9O/1VqBkTyNgcAAorkVSisc=",
+        }
+        return client.post("/webhooks/clerk", content=body, headers=headers)
+
+    def test_are_verified_over_the_raw_body(self, client):
+        answer = self.post(client, b'{"type":"user.created","data":{"id":"user_123"}}')
+
+        assert answer.json() == {"type": "user.created", "id": "msg_123"}
+
+    def test_that_are_not_clerks_get_400(self, client):
+        answer = self.post(client, b'{"type": "user.created", "data": {"id": "user_123"}}')
+
+        assert answer.status_code == 400
+        assert answer.json() == {"detail": "Not a webhook of Clerk's: signature-mismatch"}
+
+    def test_that_are_too_large_are_not_read_to_their_end(self, client):
+        assert self.post(client, b"x" * (1 << 20 | 1)).status_code == 413
+
+
+def test_a_reverification_goes_below_detail_where_starlette_hides_its_handlers(clerk, issuer):
+    """Without the application's handlers at hand the body still says what is needed."""
+    guard = clerk.requires(reverification="strict")
+    token = issuer.mint("alice", claims={"fva": [99, -1]})
+    headers = [(b"authorization", f"Bearer {token}".encode())]
+    connection = HTTPConnection({"type": "http", "method": "GET", "headers": headers})
+
+    with pytest.raises(HTTPException) as refused:
+        asyncio.run(guard(connection))
+
+    assert refused.value.detail["clerk_error"]["reason"] == "reverification-error"
+
+
+def test_openapi_describes_the_credential_once(clerk):
+    schema = application(clerk).openapi()
+
+    assert schema["components"]["securitySchemes"] == {
+        "Clerk": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}
+    }
+    assert schema["paths"]["/me"]["get"]["security"] == [{"Clerk": []}]

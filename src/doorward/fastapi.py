@@ -6,37 +6,36 @@ clerk = ClerkAuth()  # reads CLERK_*, and says at start-up what is missing
 async def me(who: Annotated[Principal, Depends(clerk.required)]): ...
 """
 
-import time
-from collections.abc import Awaitable, Callable, Iterable
-from typing import Annotated, Any
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from contextlib import suppress
+from typing import Any
 
-from fastapi import Depends, HTTPException, Request
-from fastapi.security import HTTPBearer
-from fastapi.security.http import HTTPAuthorizationCredentials
+from fastapi import HTTPException, Request, WebSocket, WebSocketException
+from fastapi.openapi.models import HTTPBearer as HTTPBearerModel
+from fastapi.responses import JSONResponse
+from fastapi.security.base import SecurityBase
+from starlette.requests import HTTPConnection
 
-from doorward.clerk.configuration import (
-    ClerkOptions,
-    from_environment,
-    parties_from_environment,
-)
+from doorward.clerk import webhooks
+from doorward.clerk.auth import ClerkAuth as _ClerkAuth
+from doorward.clerk.auth import check_question
 from doorward.clerk.errors import ConfigurationError
-from doorward.clerk.requests import (
-    Authenticator,
-    RawHeaders,
-    Refusal,
-    Revocation,
-    require,
-)
-from doorward.clerk.tokens import CLOCK_SKEW_DEFAULT
-from doorward.clerk.verifier import Verifier
+from doorward.clerk.events import Event
+from doorward.clerk.refusals import Forbidden, Refusal, require
+from doorward.clerk.watch import RECHECK_SECONDS, close_code, watch
 from doorward.identity.principal import Principal
 
-__all__ = ["ClerkAuth", "ConfigurationError", "Principal", "RefusalResponse"]
+__all__ = [
+    "ClerkAuth",
+    "ClerkWebhook",
+    "ConfigurationError",
+    "Event",
+    "Principal",
+    "RefusalResponse",
+]
 
-# Only describes the credential in OpenAPI; the guard itself reads the header.
-_scheme = HTTPBearer(auto_error=False, bearerFormat="JWT", scheme_name="Clerk")
-_Described = Annotated[HTTPAuthorizationCredentials | None, Depends(_scheme)]
-_ACCEPTED = frozenset({"session_token"})
+_HANDLERS = "starlette.exception_handlers"
 
 
 class RefusalResponse(HTTPException):
@@ -49,102 +48,144 @@ class RefusalResponse(HTTPException):
         self.refusal = refusal
 
 
-class ClerkAuth:
-    """Verifies Clerk session tokens and guards routes.
+class _Reverification(RefusalResponse):
+    """Clerk's front end wants this body exactly, so it does not go below ``detail``."""
 
-    Give one of ``jwt_key`` (PEM, needs no network), ``jwks_url`` or ``secret_key``; without any,
-    the CLERK_* environment is read. Raises ConfigurationError, which names every mistake.
-    """
 
-    def __init__(  # noqa: PLR0913 - the options of Clerk, by name
-        self,
-        *,
-        secret_key: str | None = None,
-        jwt_key: str | None = None,
-        jwks_url: str | None = None,
-        publishable_key: str | None = None,
-        api_url: str | None = None,
-        authorized_parties: Iterable[str] | None = None,
-        audience: str | Iterable[str] | None = None,
-        issuer: str | Iterable[str] | None = None,
-        accepts: Iterable[str] = ("session_token",),
-        clock_skew: float = CLOCK_SKEW_DEFAULT,
-        revocation: Revocation | None = None,
-        now: Callable[[], float] = time.time,
-    ) -> None:
-        given = {
-            "secret_key": secret_key,
-            "jwt_key": jwt_key,
-            "jwks_url": jwks_url,
-            "publishable_key": publishable_key,
-            "api_url": api_url,
-        }
-        keys = {name: value for name, value in given.items() if value is not None}
-        if not keys.keys() & {"secret_key", "jwt_key", "jwks_url"}:
-            keys = from_environment() | keys
-        if authorized_parties is None:
-            authorized_parties = parties_from_environment()
-        options = ClerkOptions(
-            **keys,
-            authorized_parties=authorized_parties,
-            audience=audience,
-            issuer=issuer,
-            clock_skew=clock_skew,
-        )
-        _refuse_unknown(accepts)
-        verifier = Verifier(options.key_source(now), options.rules(), now)
-        self._authenticator = Authenticator(verifier, revocation=revocation)
-        self.revocation = revocation
+class Required(SecurityBase):
+    """A dependency that gives the verified caller; ``asked`` is what the caller must have."""
 
-    async def required(self, request: Request, _: _Described = None) -> Principal:
+    def __init__(self, auth: _ClerkAuth, asked: Mapping[str, Any] | None = None) -> None:
+        # Only describes the credential in OpenAPI; the guard itself reads the request.
+        self.model = HTTPBearerModel(bearerFormat="JWT")
+        self.scheme_name = "Clerk"
+        self._authenticate = auth.authenticator.authenticate
+        self._asked = asked
+
+    async def __call__(self, connection: HTTPConnection) -> Principal:
         """Let in only verified callers: 401 for all others, 503 where keys can't be had."""
         try:
-            return await self._authenticator.authenticate(request.scope["headers"])
+            who = await self._authenticate(connection.scope)
+            if self._asked is not None:
+                require(who, self._asked)
         except Refusal as refusal:
-            raise RefusalResponse(refusal) from refusal
+            raise _response(connection, refusal) from refusal
+        return who
 
-    async def optional(self, request: Request, _: _Described = None) -> Principal | None:
+
+class Optional(SecurityBase):
+    """A dependency that gives the caller, or None without a credential."""
+
+    def __init__(self, auth: _ClerkAuth) -> None:
+        self.model = HTTPBearerModel(bearerFormat="JWT")
+        self.scheme_name = "Clerk"
+        self._authenticate = auth.authenticator.authenticate_optional
+
+    async def __call__(self, connection: HTTPConnection) -> Principal | None:
         """Give the caller, or None without a credential; a bad one is refused all the same."""
         try:
-            return await self._authenticator.authenticate_optional(request.scope["headers"])
+            return await self._authenticate(connection.scope)
         except Refusal as refusal:
-            raise RefusalResponse(refusal) from refusal
+            raise _response(connection, refusal) from refusal
 
-    def requires(self, **asked: Any) -> Callable[..., Awaitable[Principal]]:
+
+class ClerkAuth(_ClerkAuth):
+    """Verifies Clerk's credentials and guards FastAPI's routes.
+
+    Takes the options of ``doorward.clerk.auth.ClerkAuth``. ``required`` and ``optional`` are
+    dependencies for HTTP routes, ``websocket`` one for WebSockets, which are judged again every
+    ``recheck_seconds`` while they are open.
+    """
+
+    def __init__(self, *, recheck_seconds: float = RECHECK_SECONDS, **options: Any) -> None:
+        super().__init__(**options)
+        self._recheck_seconds = recheck_seconds
+        self.required = Required(self)
+        self.optional = Optional(self)
+
+    def requires(self, **asked: Any) -> Required:
         """Make a dependency that lets in only callers who have all that is asked for.
 
         Takes what ``Principal.has`` takes; the 403 names what was missing. Raises TypeError for a
         word it does not know, and ValueError where nothing is asked.
         """
-        if not asked:
-            raise ValueError("requires() asks for nothing: name a role, permission or the like.")
-        Principal(user_id=None).missing(**asked)
+        check_question(asked)
+        return Required(self, asked)
 
-        async def required(request: Request, _: _Described = None) -> Principal:
-            principal = await self.required(request)
-            try:
-                require(principal, asked)
-            except Refusal as refusal:
-                raise RefusalResponse(refusal) from refusal
-            return principal
+    async def websocket(self, websocket: WebSocket) -> AsyncIterator[Principal]:
+        """Guard a WebSocket while it is open.
 
-        return required
-
-    async def authenticate(self, headers: RawHeaders) -> Principal:
-        """Verify outside of FastAPI's dependencies, from raw ASGI headers.
-
-        Raises ``NotAuthenticated`` and ``KeysUnavailable`` of ``doorward.clerk.requests``.
+        The handshake is refused without a good credential. Later, when the token expires or is
+        revoked, the socket is closed with 4401; where that can't be found out, with 4503.
         """
-        return await self._authenticator.authenticate(headers)
+        try:
+            who = await self.authenticator.authenticate(websocket.scope)
+        except Refusal as refusal:
+            raise WebSocketException(close_code(refusal), refusal.reason) from refusal
 
-    async def warm_up(self) -> None:
-        """Fetch the signing keys before the first request; raises TokenVerificationError."""
-        await self._authenticator.warm_up()
+        closed = asyncio.Event()
 
+        async def close(code: int, reason: str) -> None:
+            closed.set()
+            with suppress(RuntimeError):  # it was closed in the meantime
+                await websocket.close(code, reason)
 
-def _refuse_unknown(accepts: Iterable[str]) -> None:
-    unknown = set(accepts) - _ACCEPTED
-    if unknown:
-        raise ConfigurationError(
-            [f"accepts has {', '.join(sorted(unknown))}: this version takes session_token."]
+        watching = asyncio.create_task(
+            watch(self.authenticator, who, close, recheck_seconds=self._recheck_seconds)
         )
+        try:
+            yield who
+        except RuntimeError:
+            # Starlette's word for sending over a socket that was closed under the route.
+            if not closed.is_set():
+                raise
+        finally:
+            if not closed.is_set():  # a close under way is let finish
+                watching.cancel()
+            with suppress(asyncio.CancelledError):
+                await watching
+
+
+class ClerkWebhook:
+    """A dependency that verifies a webhook of Clerk's, from the raw body, and gives its event.
+
+    ``secret`` is ``whsec_…``, or several while one is being replaced; without it
+    CLERK_WEBHOOK_SIGNING_SECRET is read. A webhook that is not Clerk's is answered with 400.
+    Raises ConfigurationError where there is no secret.
+    """
+
+    def __init__(
+        self,
+        secret: str | Iterable[str] | None = None,
+        *,
+        now: Callable[[], float] | None = None,
+    ) -> None:
+        self._verify = webhooks.Verifier(secret, now=now)
+
+    async def __call__(self, request: Request) -> Event:
+        """Give the event; 400 for one that is not Clerk's, 413 for one that is too large."""
+        body = bytearray()
+        async for piece in request.stream():
+            body += piece
+            if len(body) > webhooks.BODY_BYTES_MAX:
+                raise HTTPException(413, "The body is larger than 1 MiB.")
+        try:
+            return self._verify(bytes(body), request.scope["headers"])
+        except webhooks.WebhookVerificationError as exc:
+            raise HTTPException(400, f"Not a webhook of Clerk's: {exc.reason}") from exc
+
+
+def _response(connection: HTTPConnection, refusal: Refusal) -> Exception:
+    if connection.scope["type"] == "websocket":
+        return WebSocketException(close_code(refusal), refusal.reason)
+    if not (isinstance(refusal, Forbidden) and refusal.is_reverification):
+        return RefusalResponse(refusal)
+    # An application answers HTTPException with the body below "detail"; this one is left alone.
+    handlers = connection.scope.get(_HANDLERS)
+    if handlers is not None:
+        handlers[0].setdefault(_Reverification, _answer_reverification)
+    return _Reverification(refusal)
+
+
+async def _answer_reverification(_: Request, refused: _Reverification) -> JSONResponse:
+    return JSONResponse(refused.refusal.body, refused.status_code, refused.headers)

@@ -7,8 +7,9 @@ import httpx2
 import pytest
 
 from doorward.clerk.errors import TokenVerificationError
-from doorward.clerk.jwks import RESPONSE_BYTES_MAX, PemKey, RemoteKeys, read_jwks
-from doorward.clerk.tokens import Rules
+from doorward.clerk.http import RESPONSE_BYTES_MAX
+from doorward.clerk.jwks import Patience, PemKey, RemoteKeys, read_jwks
+from doorward.clerk.rules import Rules
 from doorward.clerk.verifier import Verifier
 from support import NOON, Clock
 
@@ -215,8 +216,9 @@ def test_an_answer_other_than_the_set_says_whose_fault_it_is(get, endpoint, stat
         b"[" * 99_999,
         b" " * (RESPONSE_BYTES_MAX + 1),
         b'{"keys": [{"kid": "a", "kty": "EC"}]}',
+        b'{"keys": ["\xff"]}',
     ],
-    ids=range(9),
+    ids=range(10),
 )
 def test_a_body_of_another_form_is_a_failed_load(get, endpoint, body):
     endpoint.body = body
@@ -245,6 +247,50 @@ def test_the_secret_goes_into_the_header_and_nowhere_else(get, endpoint, issuer)
 
     assert endpoint.headers["authorization"] == f"Bearer {secret}"
     assert secret not in repr(source)
+
+
+def test_without_a_secret_nobody_is_told_to_set_one(endpoint):
+    endpoint.status = 403
+
+    with pytest.raises(TokenVerificationError) as bare:
+        endpoint.source(Clock()).get_sync("ins_1")
+    with pytest.raises(TokenVerificationError) as with_secret:
+        endpoint.source(Clock(), secret_key="sk_test_x").get_sync("ins_1")
+
+    assert "CLERK_SECRET_KEY" not in str(bare.value)
+    assert "CLERK_SECRET_KEY" in str(with_secret.value)
+
+
+def test_headers_of_the_caller_go_over_those_of_the_same_name(get, endpoint, issuer):
+    source = endpoint.source(Clock(), headers={"user-agent": "mine", "X-Api-Key": "k"})
+    get(source, issuer.kid)
+
+    assert endpoint.headers.get_list("user-agent") == ["mine"]
+    assert endpoint.headers["x-api-key"] == "k"
+    assert endpoint.headers["accept"] == "application/json"
+
+
+def test_patience_says_how_long_keys_are_fresh_and_how_long_they_outlive_an_outage(
+    get, endpoint, issuer
+):
+    clock = Clock()
+    source = endpoint.source(clock, patience=Patience(fresh=10, stale=20, cool_down=5))
+    get(source, issuer.kid)
+    endpoint.fails = True
+
+    for second in range(20):
+        clock.now = NOON + second
+        assert reason_of(get, source, issuer.kid) is None
+    assert endpoint.asked == 3
+    clock.now = NOON + 20
+
+    assert reason_of(get, source, issuer.kid) == "jwk-remote-failed-to-load"
+
+
+def test_an_address_that_is_none_is_a_failed_load(get, issuer):
+    source = RemoteKeys("http://a\x00b/", Clock())
+
+    assert reason_of(get, source, issuer.kid) == "jwk-remote-failed-to-load"
 
 
 def test_a_warm_source_answers_its_first_request_without_a_fetch(endpoint, issuer):

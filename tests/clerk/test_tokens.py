@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from doorward.clerk.claims import Claims
 from doorward.clerk.errors import TokenVerificationError
 from doorward.clerk.jwks import PemKey
-from doorward.clerk.tokens import Rules
+from doorward.clerk.rules import Rules
 from doorward.clerk.verifier import Verifier
 from support import NOON
 
@@ -79,7 +79,9 @@ def test_what_is_not_three_parts_of_base64url_is_invalid(reason, token):
     assert reason(token) == "token-invalid"
 
 
-@pytest.mark.parametrize("bad", [b"", b"{", b"null", b"[]", b'"x"', b"7", b"\xff{}", b"[" * 9000])
+@pytest.mark.parametrize(
+    "bad", [b"", b"{", b"null", b"[]", b'"x"', b"7", b"\xff{}", b"[" * 9000, b'{"x":"\xff"}']
+)
 @pytest.mark.parametrize("part", [0, 1])
 def test_header_and_payload_must_be_json_objects(issuer, reason, bad, part):
     parts = issuer.sign(claims()).split(".")
@@ -135,6 +137,9 @@ def test_base64url_has_one_form(issuer, reason):
         ({"alg": "RS384"}, "token-verification-failed"),
         ({"alg": "RS512"}, "token-verification-failed"),
         ({"kid": None}, None),
+        ({"kid": 5}, "token-invalid"),
+        ({"kid": ["ins_1"]}, "token-invalid"),
+        ({"kid": {"toString": 1}}, "token-invalid"),
         ({"kid": "../../etc/passwd"}, None),
         ({"oiat": 1}, None),
         ({"x": {"y": [1]}}, None),
@@ -268,13 +273,23 @@ def test_the_issuer_must_be_the_one_that_is_set(issuer, reason, held):
     assert reason(issuer.sign(claims(iss="a")), issuer=["a"]) is None
 
 
-ODD_TIMES = [None, "1", True, [], {}, 1e20, -1e20, 1 << 60]
+ODD_TIMES = [None, "1", True, [], {}, 1e20, -1e20, 1 << 60, 10**400]
 
 
 @pytest.mark.parametrize("name", ["exp", "nbf", "iat"])
 @pytest.mark.parametrize("odd", ODD_TIMES)
 def test_a_time_that_is_no_plausible_number_is_refused(issuer, reason, name, odd):
     assert reason(issuer.sign(claims(**{name: odd}))) == "token-verification-failed"
+
+
+def test_an_empty_name_is_nobodys_even_where_it_is_listed(issuer, reason):
+    names = ["", "other"]
+
+    assert reason(issuer.sign(claims(azp="")), authorized_parties=names) == (
+        "token-invalid-authorized-parties"
+    )
+    assert reason(issuer.sign(claims(iss="")), issuer=names) == "token-invalid-issuer"
+    assert reason(issuer.sign(claims(aud=["", "x"])), audience=names) == "token-verification-failed"
 
 
 def test_only_the_expiry_is_required(issuer, reason):

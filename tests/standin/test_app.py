@@ -3,7 +3,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from doorward.clerk.jwks import PemKey
-from doorward.clerk.tokens import Rules
+from doorward.clerk.rules import Rules
 from doorward.clerk.verifier import Verifier
 from doorward.standin import StandinRefused, ensure_loopback
 from doorward.standin.app import BODY_BYTES_MAX, create_app

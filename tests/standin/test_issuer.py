@@ -107,7 +107,7 @@ def test_a_revocation_in_one_process_is_seen_at_once_in_another(tmp_path):
     )
 
     assert revocations.revoked(claims)
-    assert not revocations.revoked({"sid": "sess_other"})
+    assert not revocations.session_revoked("sess_other")
     assert standin.session(claims["sid"]).status == "revoked"
     assert not standin.revoke("sess_unknown")
 

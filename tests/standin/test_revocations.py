@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from doorward.identity.principal import Principal
 from doorward.standin import Standin
 from doorward.standin.revocations import StandinRevocations
 
@@ -14,7 +15,7 @@ from pathlib import Path
 from doorward.standin.revocations import StandinRevocations
 seen = StandinRevocations(Path(sys.argv[1]))
 for line in sys.stdin:
-    sys.stdout.write(str(seen.revoked({"sid": line.strip()})) + "\\n")
+    sys.stdout.write(str(seen.session_revoked(line.strip())) + "\\n")
     sys.stdout.flush()
 """
 
@@ -31,11 +32,11 @@ def revocations(standin):
 
 def test_a_revocation_is_seen_by_the_very_next_question(standin, revocations):
     session = standin.sign_in("alice")
-    assert not revocations.revoked({"sid": session.id})
+    assert not revocations.session_revoked(session.id)
 
     standin.revoke(session.id)
 
-    assert revocations.revoked({"sid": session.id})
+    assert revocations.session_revoked(session.id)
 
 
 def test_revoking_one_session_of_a_person_leaves_the_others(standin, revocations):
@@ -43,13 +44,13 @@ def test_revoking_one_session_of_a_person_leaves_the_others(standin, revocations
 
     standin.revoke(first.id)
 
-    assert revocations.revoked({"sid": first.id})
-    assert not revocations.revoked({"sid": second.id})
+    assert revocations.session_revoked(first.id)
+    assert not revocations.session_revoked(second.id)
 
 
-@pytest.mark.parametrize("claims", [{}, {"sid": None}, {"sid": "sess_unknown"}])
-def test_claims_that_name_no_session_of_the_folder_are_not_revoked(revocations, claims):
-    assert not revocations.revoked(claims)
+@pytest.mark.parametrize("session_id", [None, "sess_unknown"])
+def test_a_caller_of_no_session_of_the_folder_is_not_revoked(revocations, session_id):
+    assert not revocations.revoked(Principal("user_alice", session_id))
 
 
 def test_another_process_that_asked_before_sees_a_revocation_at_once(standin):
@@ -77,11 +78,11 @@ def test_every_thread_sees_a_revocation(standin, revocations):
     together = threading.Barrier(4, timeout=60)
 
     def before_and_after(_: int) -> tuple[bool, bool]:
-        before = revocations.revoked({"sid": session.id})
+        before = revocations.session_revoked(session.id)
         if together.wait() == 0:
             standin.revoke(session.id)
         together.wait()
-        return before, revocations.revoked({"sid": session.id})
+        return before, revocations.session_revoked(session.id)
 
     with ThreadPoolExecutor(4) as pool:
         assert list(pool.map(before_and_after, range(4))) == [(False, True)] * 4
@@ -91,7 +92,7 @@ def test_a_session_that_was_revoked_before_is_known_from_the_start(standin):
     session = standin.sign_in("alice")
     standin.revoke(session.id)
 
-    assert StandinRevocations(standin.folder).revoked({"sid": session.id})
+    assert StandinRevocations(standin.folder).session_revoked(session.id)
 
 
 def test_a_revoked_session_is_refused_by_the_house_at_once(house, alice):

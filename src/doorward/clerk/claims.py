@@ -31,6 +31,10 @@ class Claims(Mapping[str, Any]):
     def __getitem__(self, name: str) -> Any:
         return self._payload[name]
 
+    def get(self, name: str, default: Any = None) -> Any:
+        """Give a claim, ``default`` where the token has none of that name."""
+        return self._payload.get(name, default)
+
     def __iter__(self) -> Iterator[str]:
         return iter(self._payload)
 

@@ -10,9 +10,20 @@ from urllib.parse import urlsplit
 from doorward.clerk.errors import ConfigurationError
 from doorward.clerk.jwks import KeySource, PemKey, RemoteKeys
 from doorward.clerk.keys import KeyUnreadable
-from doorward.clerk.tokens import CLOCK_SKEW_DEFAULT, Rules
+from doorward.clerk.machine import OpaqueTokens
+from doorward.clerk.publishable import PublishableKey, PublishableKeyInvalid
+from doorward.clerk.rules import CLOCK_SKEW_DEFAULT, Rules
+from doorward.identity.credentials import CredentialShape
 
 API_URL = "https://api.clerk.com"
+_VARIABLES = (
+    "secret_key",
+    "machine_secret_key",
+    "jwt_key",
+    "jwks_url",
+    "publishable_key",
+    "api_url",
+)
 _WHERE = "Clerk dashboard, API keys"
 _SKEW_SECONDS_MAX = 300
 
@@ -22,6 +33,7 @@ class ClerkOptions:
     """How to verify: by ``jwt_key`` (PEM, no network), ``jwks_url``, or ``secret_key``."""
 
     secret_key: str | None = field(default=None, repr=False)
+    machine_secret_key: str | None = field(default=None, repr=False)
     jwt_key: str | None = field(default=None, repr=False)
     jwks_url: str | None = None
     publishable_key: str | None = None
@@ -30,6 +42,20 @@ class ClerkOptions:
     audience: str | Iterable[str] | None = None
     issuer: str | Iterable[str] | None = None
     clock_skew: float = CLOCK_SKEW_DEFAULT
+    accepts: frozenset[CredentialShape] = frozenset({CredentialShape.SESSION})
+    templates: bool = False
+
+    @property
+    def application(self) -> PublishableKey | None:
+        """The publishable key, read; raises PublishableKeyInvalid."""
+        return PublishableKey.parse(self.publishable_key) if self.publishable_key else None
+
+    def opaque_tokens(self, now: Callable[[], float]) -> OpaqueTokens | None:
+        """Make what asks Clerk about opaque tokens, None where only sessions are taken."""
+        if not self.secret_key or self.accepts == {CredentialShape.SESSION}:
+            return None
+        url = self.api_url or API_URL
+        return OpaqueTokens(url, self.secret_key, now, machine_secret_key=self.machine_secret_key)
 
     def key_source(self, now: Callable[[], float]) -> KeySource:
         """Make the source of keys; raises ConfigurationError that names every mistake."""
@@ -59,6 +85,7 @@ class ClerkOptions:
             audience=_names(self.audience),
             issuer=_names(self.issuer),
             clock_skew=float(self.clock_skew),
+            templates=self.templates,
         )
 
     def _mistakes(self) -> list[str]:
@@ -70,6 +97,7 @@ class ClerkOptions:
             self._wrong_publishable(),
             self._wrong_skew(),
             self._wrong_parties(),
+            self._unverifiable_machines(),
         )
         return [mistake for mistake in checks if mistake]
 
@@ -92,12 +120,21 @@ class ClerkOptions:
         )
 
     def _wrong_publishable(self) -> str | None:
-        key = self.publishable_key
-        if not key or key.startswith(("pk_test_", "pk_live_")):
+        try:
+            _ = self.application
+        except PublishableKeyInvalid as exc:
+            return (
+                f"publishable_key (CLERK_PUBLISHABLE_KEY) can't be read: {exc} Copy it from "
+                f"{_WHERE}, Publishable key."
+            )
+        return None
+
+    def _unverifiable_machines(self) -> str | None:
+        if CredentialShape.API_KEY not in self.accepts or self.secret_key:
             return None
         return (
-            "publishable_key (CLERK_PUBLISHABLE_KEY) begins with pk_test_ or pk_live_ "
-            f"({_WHERE}, Publishable key)."
+            "accepts has api_key, which only Clerk can verify: set secret_key (CLERK_SECRET_KEY) "
+            "too."
         )
 
     def _wrong_skew(self) -> str | None:
@@ -130,18 +167,32 @@ def from_environment(environ: Mapping[str, str] = os.environ) -> dict[str, str]:
     """
     found: dict[str, str] = {}
     mistakes: list[str] = []
-    for name in ("secret_key", "jwt_key", "jwks_url", "publishable_key", "api_url"):
-        variable = f"CLERK_{name.upper()}"
-        value, file = environ.get(variable, "").strip(), environ.get(f"{variable}_FILE", "")
-        if file and value:
-            mistakes.append(f"{variable} and {variable}_FILE are both set: keep one of them.")
-        elif file:
-            value = _read(f"{variable}_FILE", file, mistakes)
+    for name in _VARIABLES:
+        value = _value(f"CLERK_{name.upper()}", environ, mistakes)
         if value:
             found[name] = value
     if mistakes:
         raise ConfigurationError(mistakes)
     return found
+
+
+def read_variable(variable: str, environ: Mapping[str, str] = os.environ) -> str:
+    """Read one variable, or the file that NAME_FILE names; empty where neither is set.
+
+    Raises ConfigurationError.
+    """
+    mistakes: list[str] = []
+    value = _value(variable, environ, mistakes)
+    if mistakes:
+        raise ConfigurationError(mistakes)
+    return value
+
+
+def _value(variable: str, environ: Mapping[str, str], mistakes: list[str]) -> str:
+    value, file = environ.get(variable, "").strip(), environ.get(f"{variable}_FILE", "")
+    if file and value:
+        mistakes.append(f"{variable} and {variable}_FILE are both set: keep one of them.")
+    return _read(f"{variable}_FILE", file, mistakes) if file and not value else value
 
 
 def parties_from_environment(environ: Mapping[str, str] = os.environ) -> tuple[str, ...]:

@@ -21,6 +21,7 @@ class Reason(StrEnum):
     JWK_REMOTE_FAILED = "jwk-remote-failed-to-load"
     JWK_KID_MISMATCH = "jwk-kid-mismatch"
     JWK_FAILED_TO_RESOLVE = "jwk-failed-to-resolve"
+    UNEXPECTED = "unexpected-error"
 
 
 SERVER_REASONS = frozenset(
@@ -29,6 +30,7 @@ SERVER_REASONS = frozenset(
         Reason.JWK_LOCAL_MISSING,
         Reason.JWK_REMOTE_FAILED,
         Reason.JWK_FAILED_TO_RESOLVE,
+        Reason.UNEXPECTED,
     }
 )
 """Faults of the verifying side: answered with 503, never blamed on the caller."""

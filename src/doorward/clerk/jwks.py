@@ -7,6 +7,7 @@ cool-down, requests that need a fetch at once share it, and an outage leaves kno
 import asyncio
 import threading
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
@@ -16,22 +17,39 @@ from doorward.clerk.errors import (
     Reason,
     TokenVerificationError,
 )
+from doorward.clerk.http import Http, RequestFailed, secret_headers
 from doorward.clerk.keys import KeyUnreadable, PublicKey, read_jwk, read_pem
 
 if TYPE_CHECKING:
-    import httpx2  # loaded when keys are fetched: a pasted key needs no network
+    import httpx2
 
 FRESH_SECONDS = 300.0
 STALE_SECONDS = 24 * 3600.0
 COOL_DOWN_SECONDS = 30.0
 EMPTY_COOL_DOWN_SECONDS = 2.0  # nothing works without keys, so ask again sooner
-RESPONSE_BYTES_MAX = 1 << 20
 _TIMEOUT_SECONDS = 5.0
 _KEYS_MAX = 100
 _NEVER = float("-inf")
 _UNAUTHORIZED = frozenset({401, 403})
 
 Now = Callable[[], float]
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long fetched keys are fresh, how long they outlive an outage, and how often to ask.
+
+    All in seconds. Keys younger than ``stale`` serve while they can't be fetched anew; after a
+    fetch the next one waits for ``cool_down``; one fetch may take ``timeout`` between two bytes.
+    """
+
+    fresh: float = FRESH_SECONDS
+    stale: float = STALE_SECONDS
+    cool_down: float = COOL_DOWN_SECONDS
+    timeout: float = _TIMEOUT_SECONDS
+
+
+_PATIENCE = Patience()
 
 
 class KeySource(Protocol):
@@ -76,7 +94,10 @@ class PemKey:
 
 
 class RemoteKeys:
-    """The keys of one JWKS address, fetched when needed and no more often."""
+    """The keys of one JWKS address, fetched when needed and no more often.
+
+    ``headers`` go with each fetch, over the usual ones of the same name.
+    """
 
     def __init__(
         self,
@@ -84,14 +105,21 @@ class RemoteKeys:
         now: Now,
         *,
         secret_key: str | None = None,
+        headers: Mapping[str, str] | None = None,
+        patience: Patience = _PATIENCE,
         transport: "httpx2.AsyncBaseTransport | None" = None,
         sync_transport: "httpx2.BaseTransport | None" = None,
     ) -> None:
         self._url = url
         self._now = now
-        self._headers = _headers(secret_key)
-        self._transport = transport
-        self._sync_transport = sync_transport
+        self._patience = patience
+        self._has_secret = secret_key is not None
+        self._http = Http(
+            timeout_seconds=patience.timeout,
+            headers=(secret_headers(secret_key) if secret_key else {}) | dict(headers or {}),
+            transport=transport,
+            sync_transport=sync_transport,
+        )
         self._keys: dict[str, PublicKey] = {}
         self._fetched_at = _NEVER
         self._tried_at = _NEVER
@@ -103,7 +131,7 @@ class RemoteKeys:
 
     def known(self, kid: str | None) -> PublicKey | None:
         """Give the key while the set is fresh."""
-        fresh = self._now() - self._fetched_at < FRESH_SECONDS
+        fresh = self._now() - self._fetched_at < self._patience.fresh
         return self._keys.get(kid or "") if fresh else None
 
     async def get(self, kid: str | None) -> PublicKey:
@@ -143,12 +171,14 @@ class RemoteKeys:
         now = self._now()
         if self.known(kid) is not None:
             return False
-        cool_down = COOL_DOWN_SECONDS if self._keys else EMPTY_COOL_DOWN_SECONDS
+        cool_down = self._patience.cool_down
+        if not self._keys:
+            cool_down = min(cool_down, EMPTY_COOL_DOWN_SECONDS)
         return now - self._tried_at >= cool_down or self._is_fetching()
 
     def _kept(self, kid: str | None) -> PublicKey | None:
-        """Give a key that outlives an outage, for a day at most."""
-        if self._now() - self._fetched_at >= STALE_SECONDS:
+        """Give a key that outlives an outage, for a day at most unless told otherwise."""
+        if self._now() - self._fetched_at >= self._patience.stale:
             return None
         return self._keys.get(kid or "")
 
@@ -156,7 +186,7 @@ class RemoteKeys:
         key = self._kept(kid)
         if key is not None:
             return key
-        if self._keys and self._now() - self._fetched_at < STALE_SECONDS:
+        if self._keys and self._now() - self._fetched_at < self._patience.stale:
             raise TokenVerificationError(
                 Reason.JWK_KID_MISMATCH,
                 "No key of this instance signed the token. Is it of another Clerk instance?",
@@ -177,42 +207,22 @@ class RemoteKeys:
         return self._fetching is not None and not self._fetching.done()
 
     async def _fetch(self) -> None:
-        import httpx2
-
         try:
-            async with (
-                httpx2.AsyncClient(timeout=_TIMEOUT_SECONDS, transport=self._transport) as client,
-                client.stream("GET", self._url, headers=self._headers) as response,
-            ):
-                body = bytearray()
-                async for chunk in response.aiter_bytes():
-                    _append(body, chunk)
-        except httpx2.HTTPError as exc:
+            self._take(*await self._http.send("GET", self._url))
+        except RequestFailed as exc:
             raise _remote_failed("The signing keys could not be fetched.") from exc
-        self._take(response.status_code, bytes(body))
 
     def _fetch_blocking(self) -> None:
-        import httpx2
-
         self._tried_at = self._now()
         try:
-            with (
-                httpx2.Client(timeout=_TIMEOUT_SECONDS, transport=self._sync_transport) as client,
-                client.stream("GET", self._url, headers=self._headers) as response,
-            ):
-                body = bytearray()
-                for chunk in response.iter_bytes():
-                    _append(body, chunk)
-        except httpx2.HTTPError as exc:
+            self._take(*self._http.send_blocking("GET", self._url))
+        except RequestFailed as exc:
             raise _remote_failed("The signing keys could not be fetched.") from exc
-        self._take(response.status_code, bytes(body))
 
     def _take(self, status: int, body: bytes) -> None:
         """Replace the set whole, so that a key that left it verifies nothing any more."""
         if status in _UNAUTHORIZED:
-            raise TokenVerificationError(
-                Reason.SECRET_KEY_INVALID, "Clerk refused the secret key.", SET_SECRET_KEY
-            )
+            raise self._refused()
         if status != 200:  # noqa: PLR2004 - the status itself
             raise _remote_failed(f"The signing keys were answered with status {status}.")
         keys = read_jwks(body)
@@ -220,6 +230,16 @@ class RemoteKeys:
             raise _remote_failed("The JWKS address gives no key that can be used.")
         self._keys = keys
         self._fetched_at = self._now()
+
+    def _refused(self) -> TokenVerificationError:
+        """Say what was refused: without a secret, nobody is told to set one."""
+        if self._has_secret:
+            return TokenVerificationError(
+                Reason.SECRET_KEY_INVALID, "Clerk refused the secret key.", SET_SECRET_KEY
+            )
+        return TokenVerificationError(
+            Reason.SECRET_KEY_INVALID, "The JWKS address refused to give its keys."
+        )
 
 
 def read_jwks(body: bytes) -> dict[str, PublicKey]:
@@ -229,7 +249,7 @@ def read_jwks(body: bytes) -> dict[str, PublicKey]:
     """
     try:
         listed = msgspec.json.decode(body, type=dict[str, Any]).get("keys")
-    except (msgspec.MsgspecError, RecursionError) as exc:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as exc:
         raise _remote_failed("The JWKS address answered with something else.") from exc
     keys: dict[str, PublicKey] = {}
     for jwk in listed[:_KEYS_MAX] if isinstance(listed, list) else []:
@@ -244,20 +264,6 @@ def _add(keys: dict[str, PublicKey], kid: str, jwk: Mapping[str, Any]) -> None:
         keys[kid] = read_jwk(jwk)
     except KeyUnreadable:
         return
-
-
-def _append(body: bytearray, chunk: bytes) -> None:
-    body += chunk
-    if len(body) > RESPONSE_BYTES_MAX:
-        raise _remote_failed("The JWKS address answered with too much.")
-
-
-def _headers(secret_key: str | None) -> dict[str, str]:
-    headers = {"Accept": "application/json", "User-Agent": "doorward"}
-    if secret_key is not None:
-        headers["Authorization"] = f"Bearer {secret_key}"
-        headers["Clerk-API-Version"] = "2026-05-12"
-    return headers
 
 
 def _remote_failed(message: str) -> TokenVerificationError:

@@ -1,16 +1,13 @@
-"""The verifier of session tokens: Clerk's checks in Clerk's order, with Clerk's reasons.
+"""A token taken apart: its one canonical form, its header, its class and its signature.
 
-Source: ``verifyToken`` of Clerk's JavaScript backend SDK. Deliberately stricter: only session
-tokens pass (no template, machine or OAuth token, all signed by the same key), base64url has one
-form, header and payload are objects, ``crit`` is refused (RFC 7515, section 4.1.11), numbers are
-finite and plausible, an odd ``aud`` is refused.
+Nothing in a token is to be believed before its signature is good, and its claims are judged in
+``rules``. Source: RFC 7515 (JWS), RFC 7519 (JWT) and ``verifyToken`` of Clerk's JavaScript SDK.
+Deliberately stricter: base64url has one form, header and payload are objects in valid UTF-8, and
+``crit`` and a ``kid`` that is no text are refused (RFC 7515, sections 4.1.11 and 4.1.4).
 """
 
-import math
-from base64 import b64encode, urlsafe_b64decode
 from binascii import Error as Base64Error
-from dataclasses import dataclass
-from email.utils import formatdate
+from binascii import a2b_base64
 from typing import Any
 
 import msgspec
@@ -18,239 +15,232 @@ import msgspec
 from doorward.clerk.claims import Claims
 from doorward.clerk.errors import (
     ENSURE_CLERK_JWT,
-    ENSURE_CLOCK,
     Reason,
     TokenVerificationError,
 )
 from doorward.clerk.keys import PublicKey
+from doorward.identity.credentials import CredentialShape
+from doorward.identity.principal import Principal
 
 TOKEN_BYTES_MAX = 16 * 1024
-CLOCK_SKEW_DEFAULT = 5.0
 _SUPPORTED = ("RS256", "RS384", "RS512")
 _SESSION_CATEGORIES = frozenset({"cl_B7d4PD111AAA", "cl_I7d4PD111III"})
 _TEMPLATE_CATEGORY = "cl_B7d4PD222AAA"
 _M2M_CATEGORY = "cl_B7d4PD333AAA"
-_SECONDS_MAX = 1 << 53
+_OAUTH_TYPES = frozenset({"at+jwt", "application/at+jwt"})
+_MACHINE_PREFIX = "mch_"
+_SHOWN_MAX = 80
+
+# Tokens of one instance share their header, so the few that occur are read once.
+_HEADERS_MAX = 64
+_HEADER_BYTES_KEPT = 512
+_headers: dict[bytes, "Header"] = {}
+
+# base64url's letters made base64's; base64's own two and padding become letters of neither.
+_TO_BASE64 = bytes.maketrans(b"-_+/=", b"+/!!!")
+_PADDING = (b"", b"", b"==", b"=")
+# The last letter of a part whose length is 2 or 3 modulo 4 carries bits that must be zero; no
+# part has a length of 1 modulo 4.
+_LAST_LETTERS = (b"", b"", b"AQgw", b"AEIMQUYcgkosw048")
+
 _decode_json = msgspec.json.Decoder().decode
 
 
-@dataclass(frozen=True, slots=True)
-class Rules:
-    """What a token must satisfy beyond its signature; an empty set checks nothing.
+class Header:
+    """The header of a token, read; ``good_as`` holds the classes it was found good for."""
 
-    ``clock_skew`` is in seconds. ``templates`` lets JWT-template tokens pass, which say less of a
-    session and may live for years.
+    __slots__ = ("good_as", "kid", "parameters")
+
+    def __init__(self, parameters: dict[str, Any]) -> None:
+        self.parameters = parameters
+        self.kid = _key_id(parameters.get("kid"))
+        self.good_as: set[tuple[CredentialShape | None, bool]] = set()
+
+
+class Token:
+    """A token taken apart, and what is known of it for good.
+
+    ``signed_by`` is the fingerprint of a key that signed it. Once judged as one of a class,
+    ``begins`` and ``expires`` say when it counts, in seconds since 1970.
     """
 
-    authorized_parties: frozenset[str] = frozenset()
-    audience: frozenset[str] = frozenset()
-    issuer: frozenset[str] = frozenset()
-    clock_skew: float = CLOCK_SKEW_DEFAULT
-    templates: bool = False
+    __slots__ = (
+        "begins",
+        "claims",
+        "digest",
+        "expires",
+        "header",
+        "judged_as",
+        "kid",
+        "principal",
+        "signature",
+        "signed",
+        "signed_by",
+    )
+
+    def __init__(self, header: Header, claims: Claims, signature: bytes, signed: bytes) -> None:
+        self.header = header
+        self.kid = header.kid
+        self.claims = claims
+        self.signature = signature
+        self.signed = signed
+        self.digest = b""
+        self.signed_by: bytes | None = None
+        self.judged_as: CredentialShape | None = None
+        self.begins = self.expires = 0.0
+        self.principal: Principal | None = None
+
+    def __repr__(self) -> str:
+        return f"Token({self.claims!r})"
+
+    @property
+    def kind(self) -> CredentialShape:
+        """The class it claims to be of, told in Clerk's order: machine, OAuth, else session."""
+        subject = self.claims.get("sub")
+        if type(subject) is str and subject.startswith(_MACHINE_PREFIX):
+            return CredentialShape.M2M
+        if self.header.parameters.get("typ") in _OAUTH_TYPES:
+            return CredentialShape.OAUTH
+        return CredentialShape.SESSION
 
 
-@dataclass(frozen=True, slots=True)
-class Parsed:
-    """A token taken apart: nothing in it is to be believed yet."""
+def parse(text: str) -> Token:
+    """Take a token apart; raises TokenVerificationError ``token-invalid``."""
+    raw = text.encode("ascii", "replace") if len(text) <= TOKEN_BYTES_MAX else b""
+    parts = raw.translate(_TO_BASE64).split(b".")
+    if len(parts) != 3:  # noqa: PLR2004 - RFC 7515, section 7.1
+        raise _invalid("Invalid JWT form. A JWT consists of three parts separated by dots.")
+    header, payload, signature = parts
+    return Token(
+        _headers.get(header) or _read_header(header),
+        Claims(_json_object(payload)),
+        _decoded(signature),
+        raw[: len(header) + 1 + len(payload)],
+    )
 
-    kid: str | None
-    algorithm: str
-    claims: Claims
-    signature: bytes
-    signed: bytes
 
-
-def parse(token: str, rules: Rules) -> Parsed:
-    """Take a token apart and judge its form, header and class.
+def check_header(token: Token, kind: CredentialShape | None, *, templates: bool = False) -> None:
+    """Make sure that the header is one of this class of token; None stands for any class.
 
     Raises TokenVerificationError: ``token-invalid``, ``token-invalid-algorithm``,
     ``token-type-mismatch``.
     """
-    parts = token.split(".") if len(token) <= TOKEN_BYTES_MAX and token.isascii() else []
-    if len(parts) != 3:  # noqa: PLR2004 - RFC 7515, section 7.1
-        raise _invalid("Invalid JWT form. A JWT consists of three parts separated by dots.")
-    header, payload = _json_object(parts[0]), _json_object(parts[1])
-    signature = _base64url(parts[2])
-    _check_category(header, rules)
-    _check_type(header)
-    algorithm = _checked_algorithm(header)
-    kid = header.get("kid")
-    signed = f"{parts[0]}.{parts[1]}".encode()
-    return Parsed(
-        kid if isinstance(kid, str) else None, algorithm, Claims(payload), signature, signed
-    )
+    header = token.header
+    if (kind, templates) in header.good_as:
+        return
+    if kind is not None:
+        _CATEGORY_CHECKS[kind](header.parameters, templates)
+        _check_type(header.parameters, kind)
+    if "crit" in header.parameters:
+        raise _invalid("The JWT asks for extensions (crit) that are not understood.")
+    _check_algorithm(header.parameters.get("alg"))
+    header.good_as.add((kind, templates))
 
 
-def check_signature(parsed: Parsed, key: PublicKey) -> None:
+def check_signature(token: Token, key: PublicKey) -> None:
     """Make sure that the key signed these very bytes; raises TokenVerificationError."""
-    if parsed.algorithm != "RS256":
-        raise _failed("Error verifying JWT signature: the key is for RS256.")
-    if not key.verifies(parsed.signature, parsed.signed):
+    if token.header.parameters["alg"] != "RS256":
+        raise TokenVerificationError(
+            Reason.VERIFICATION_FAILED,
+            "Error verifying JWT signature: the key is for RS256.",
+            ENSURE_CLERK_JWT,
+        )
+    if not key.verifies(token.signature, token.signed):
         raise TokenVerificationError(Reason.INVALID_SIGNATURE, "JWT signature is invalid.")
 
 
-def check_claims(claims: Claims, rules: Rules, now: float) -> None:
-    """Judge the claims of a token whose signature is good; ``now`` in seconds since 1970.
-
-    Raises TokenVerificationError with the first reason in Clerk's order.
-    """
-    _check_subject(claims)
-    if rules.audience:
-        _check_audience(claims, rules.audience)
-    if rules.authorized_parties:
-        _check_party(claims, rules.authorized_parties)
-    if rules.issuer:
-        _check_issuer(claims, rules.issuer)
-    _check_times(claims, rules.clock_skew, now)
+def shown(value: Any) -> str:
+    """Show a value that the caller sent, bounded."""
+    text = msgspec.json.encode(value).decode()
+    return text if len(text) <= _SHOWN_MAX else f"{text[:_SHOWN_MAX]}…"
 
 
-def _check_category(header: dict[str, Any], rules: Rules) -> None:
+def type_mismatch() -> TokenVerificationError:
+    """Give the refusal of a token that is of another class."""
+    return TokenVerificationError(Reason.TYPE_MISMATCH, "The token is of another class.")
+
+
+def _session_category(header: dict[str, Any], templates: bool) -> None:  # noqa: FBT001 - a rule
     if "cat" not in header:
         return
     category = header["cat"]
     if category == _M2M_CATEGORY:
         raise _invalid("Invalid session token category.")
     allowed = isinstance(category, str) and category in _SESSION_CATEGORIES
-    if not allowed and not (rules.templates and category == _TEMPLATE_CATEGORY):
-        raise _mismatch()
+    if not allowed and not (templates and category == _TEMPLATE_CATEGORY):
+        raise type_mismatch()
 
 
-def _check_type(header: dict[str, Any]) -> None:
-    if "typ" in header and header["typ"] != "JWT":
-        raise _invalid(f'Invalid JWT type {_shown(header["typ"])}. Expected "JWT".')
-    if "crit" in header:
-        raise _invalid("The JWT asks for extensions (crit) that are not understood.")
+def _m2m_category(header: dict[str, Any], templates: bool) -> None:  # noqa: FBT001
+    del templates
+    if header.get("cat", _M2M_CATEGORY) != _M2M_CATEGORY:
+        raise _invalid("Invalid M2M JWT category.")
 
 
-def _checked_algorithm(header: dict[str, Any]) -> str:
-    algorithm = header.get("alg")
+def _any_category(header: dict[str, Any], templates: bool) -> None:  # noqa: FBT001
+    """An OAuth token is told by its type alone."""
+
+
+_CATEGORY_CHECKS = {
+    CredentialShape.SESSION: _session_category,
+    CredentialShape.M2M: _m2m_category,
+    CredentialShape.OAUTH: _any_category,
+}
+
+
+def _check_type(header: dict[str, Any], kind: CredentialShape) -> None:
+    if kind is CredentialShape.OAUTH:
+        if header.get("typ") not in _OAUTH_TYPES:
+            raise _invalid(f'Invalid JWT type {shown(header.get("typ"))}. Expected "at+jwt".')
+    elif "typ" in header and header["typ"] != "JWT":
+        raise _invalid(f'Invalid JWT type {shown(header["typ"])}. Expected "JWT".')
+
+
+def _key_id(kid: Any) -> str | None:
+    if kid is not None and not isinstance(kid, str):
+        raise _invalid("Invalid JWT form. The key id (kid) must be a text.")
+    return kid
+
+
+def _check_algorithm(algorithm: Any) -> None:
     if not isinstance(algorithm, str) or algorithm not in _SUPPORTED:
         raise TokenVerificationError(
             Reason.INVALID_ALGORITHM,
-            f"Invalid JWT algorithm {_shown(algorithm)}. Supported: {','.join(_SUPPORTED)}.",
+            f"Invalid JWT algorithm {shown(algorithm)}. Supported: {','.join(_SUPPORTED)}.",
             ENSURE_CLERK_JWT,
         )
-    return algorithm
 
 
-def _check_subject(claims: Claims) -> None:
-    subject = claims.get("sub")
-    if not isinstance(subject, str):
-        raise _failed(
-            f"Subject claim (sub) is required and must be a string. Received {_shown(subject)}."
-        )
-    if subject.startswith("mch_"):
-        raise _mismatch()
+def _read_header(part: bytes) -> Header:
+    """Read a header and keep it: a pure reading of its bytes, whoever sent them."""
+    header = Header(_json_object(part))
+    if len(_headers) >= _HEADERS_MAX:
+        _headers.clear()
+    if len(part) <= _HEADER_BYTES_KEPT:
+        _headers[part] = header
+    return header
 
 
-def _check_audience(claims: Claims, audience: frozenset[str]) -> None:
-    """Compare only where the token has an audience, as Clerk does; an odd one never passes."""
-    held = claims.get("aud")
-    if held is None or held in ("", []):
-        return
-    listed = [held] if isinstance(held, str) else held
-    named = isinstance(listed, list) and all(isinstance(one, str) for one in listed)
-    if not named or audience.isdisjoint(listed):
-        raise _failed("Invalid JWT audience claim (aud).")
-
-
-def _check_party(claims: Claims, parties: frozenset[str]) -> None:
-    party = claims.get("azp")
-    if not isinstance(party, str) or party not in parties:
-        raise TokenVerificationError(
-            Reason.INVALID_AUTHORIZED_PARTIES,
-            f"Invalid JWT Authorized party claim (azp) {_shown(party)}. "
-            f'Expected "{",".join(sorted(parties))}".',
-        )
-
-
-def _check_issuer(claims: Claims, issuer: frozenset[str]) -> None:
-    held = claims.get("iss")
-    if not isinstance(held, str) or held not in issuer:
-        raise TokenVerificationError(
-            Reason.INVALID_ISSUER, "Invalid JWT issuer claim (iss).", ENSURE_CLERK_JWT
-        )
-
-
-def _check_times(claims: Claims, skew: float, now: float) -> None:
-    expires = _seconds(claims, "exp")
-    if expires is None:
-        raise _failed("Invalid JWT expiry date claim (exp). It is required.")
-    if expires <= now - skew:
-        raise TokenVerificationError(
-            Reason.EXPIRED,
-            f"JWT is expired. Expiry date: {_utc(expires)}, Current date: {_utc(now)}.",
-        )
-    active = _seconds(claims, "nbf")
-    if active is not None and active > now + skew:
-        raise TokenVerificationError(
-            Reason.NOT_ACTIVE_YET,
-            "JWT cannot be used prior to not before date claim (nbf). "
-            f"Not before date: {_utc(active)}; Current date: {_utc(now)};",
-        )
-    issued = _seconds(claims, "iat")
-    if issued is not None and issued > now + skew:
-        raise TokenVerificationError(
-            Reason.IAT_IN_THE_FUTURE,
-            "JWT issued at date claim (iat) is in the future. "
-            f"Issued at date: {_utc(issued)}; Current date: {_utc(now)};",
-            ENSURE_CLOCK,
-        )
-
-
-def _seconds(claims: Claims, name: str) -> int | None:
-    """Read a NumericDate, its fraction cut off; absent is None and anything odd is refused."""
-    if name not in claims:
-        return None
-    value = claims[name]
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise _failed(f"Invalid JWT date claim ({name}). Expected a number.")
-    if not math.isfinite(value) or abs(value) > _SECONDS_MAX:
-        raise _failed(f"Invalid JWT date claim ({name}). It is no plausible time.")
-    return math.trunc(value)
-
-
-def _json_object(segment: str) -> dict[str, Any]:
+def _json_object(part: bytes) -> dict[str, Any]:
     try:
-        decoded = _decode_json(_base64url(segment))
-    except (msgspec.MsgspecError, RecursionError) as exc:
+        found = _decode_json(_decoded(part))
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as exc:
         raise _invalid("Invalid JWT form. Header and payload must be JSON.") from exc
-    if not isinstance(decoded, dict):
+    if type(found) is not dict:
         raise _invalid("Invalid JWT form. Header and payload must be JSON objects.")
-    return decoded
+    return found
 
 
-def _base64url(segment: str) -> bytes:
-    """Decode base64url in its one canonical form: no padding, no other letters, no spare bits."""
+def _decoded(part: bytes) -> bytes:
+    """Decode base64 in its one canonical form: no padding, no other letters, no spare bits."""
+    spare = len(part) & 3
+    if spare and part[-1] not in _LAST_LETTERS[spare]:
+        raise _invalid("Invalid JWT form. A part is not base64url.")
     try:
-        data = urlsafe_b64decode(segment + "=" * (-len(segment) % 4))
+        return a2b_base64(part + _PADDING[spare], strict_mode=True)
     except Base64Error as exc:
         raise _invalid("Invalid JWT form. A part is not base64url.") from exc
-    if b64encode(data, b"-_").rstrip(b"=").decode() != segment:
-        raise _invalid("Invalid JWT form. A part is not base64url.")
-    return data
-
-
-def _utc(seconds: float) -> str:
-    try:
-        return formatdate(seconds, usegmt=True)
-    except (OverflowError, ValueError, OSError):
-        return "beyond the calendar"
-
-
-def _shown(value: Any) -> str:
-    """Show a claim that the caller sent, bounded."""
-    text = msgspec.json.encode(value).decode()
-    return text if len(text) <= 80 else f"{text[:80]}…"  # noqa: PLR2004
 
 
 def _invalid(message: str) -> TokenVerificationError:
     return TokenVerificationError(Reason.INVALID, message, ENSURE_CLERK_JWT)
-
-
-def _failed(message: str) -> TokenVerificationError:
-    return TokenVerificationError(Reason.VERIFICATION_FAILED, message, ENSURE_CLERK_JWT)
-
-
-def _mismatch() -> TokenVerificationError:
-    return TokenVerificationError(Reason.TYPE_MISMATCH, "The token is not a session token.")

@@ -3,10 +3,11 @@
 import time
 from collections.abc import Iterable
 from functools import lru_cache
+from typing import Any
 
 from doorward.clerk.claims import Claims
 from doorward.clerk.configuration import ClerkOptions, from_environment
-from doorward.clerk.tokens import CLOCK_SKEW_DEFAULT
+from doorward.clerk.rules import CLOCK_SKEW_DEFAULT
 from doorward.clerk.verifier import Verifier
 
 _VERIFIERS_MAX = 32
@@ -67,9 +68,9 @@ def _verifier(
 ) -> Verifier:
     """Keep a verifier per set of options, so that its keys are fetched once."""
     keys = {"jwt_key": jwt_key, "secret_key": secret_key, "jwks_url": jwks_url}
-    given = {name: value for name, value in keys.items() if value} or from_environment()
+    given: dict[str, Any] = {name: value for name, value in keys.items() if value}
     options = ClerkOptions(
-        **given,
+        **(given or from_environment()),
         authorized_parties=parties,
         audience=audience,
         issuer=issuer,

@@ -34,7 +34,7 @@ class Call(Generic[T]):
             return None  # type: ignore[return-value]
         try:
             result: T = msgspec.json.decode(content, type=self.answer)
-        except msgspec.MsgspecError as exc:
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as exc:
             message = "The answer is not one of a Doorward server. Is the address right?"
             raise ServerError(0, "answer_unreadable", message) from exc
         return result

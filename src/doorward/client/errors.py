@@ -95,5 +95,5 @@ def error_of(status: int, body: bytes) -> DoorwardError:
 def _problem(body: bytes) -> dict[str, Any]:
     try:
         return msgspec.json.decode(body, type=dict[str, Any])
-    except (msgspec.MsgspecError, RecursionError):
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return {}

@@ -53,6 +53,10 @@ class Subject(Protocol):
         """All claims."""
 
     @property
+    def public_metadata(self) -> Mapping[str, Any] | None:
+        """The user's public metadata, where it is known beside the token."""
+
+    @property
     def factor_verification_age(self) -> tuple[float, float] | None:
         """Minutes since the first and second factor."""
 
@@ -192,10 +196,10 @@ def _has_scope(who: Subject, scope: Any) -> bool:
 
 
 def _has_metadata(who: Subject, asked: Any) -> bool:
-    """Look for members in the public metadata that a session token may carry."""
+    """Look for members in public metadata: what the token carries, else what is known beside."""
     if not isinstance(asked, Mapping) or not asked:
         return False
-    held = who.claims.get("metadata") or who.claims.get("public_metadata")
+    held = who.claims.get("metadata") or who.claims.get("public_metadata") or who.public_metadata
     if not isinstance(held, Mapping):
         return False
     return all(_same(held.get(name, _UNASKED), value) for name, value in asked.items())

@@ -12,8 +12,11 @@ class Principal:
     """A verified caller and what its credential says of it.
 
     ``token_type`` uses Clerk's words: ``session_token``, ``m2m_token``, ``api_key``,
-    ``oauth_token``. ``factor_verification_age`` is Clerk's ``fva``: minutes since the first and
-    second factor. The representation shows ids only.
+    ``oauth_token``. ``subject`` is whom the credential speaks for: a user, an organization or a
+    machine (``mch_…``). ``credential_id`` is the id of a machine credential, or a session token's
+    ``jti``; ``client_id`` the OAuth client. ``factor_verification_age`` is Clerk's ``fva``:
+    minutes since the first and second factor. ``issued_at`` and ``expires_at`` are in seconds
+    since 1970. The representation shows ids only.
     """
 
     user_id: str | None
@@ -28,6 +31,17 @@ class Principal:
     actor: Mapping[str, Any] | None = field(default=None, repr=False)
     session_status: str | None = field(default=None, repr=False)
     factor_verification_age: tuple[float, float] | None = field(default=None, repr=False)
+    subject: str | None = None
+    credential_id: str | None = field(default=None, repr=False)
+    client_id: str | None = field(default=None, repr=False)
+    issued_at: float | None = field(default=None, repr=False)
+    expires_at: float | None = field(default=None, repr=False)
+    public_metadata: Mapping[str, Any] | None = field(default=None, repr=False)
+
+    @property
+    def machine_id(self) -> str | None:
+        """The machine that a machine-to-machine token speaks for."""
+        return self.subject if self.token_type == "m2m_token" else None  # noqa: S105 - a kind
 
     def has(self, **asked: Any) -> bool:
         """Say whether the caller has all that is asked for; asking nothing is never answered yes.

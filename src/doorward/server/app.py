@@ -49,7 +49,8 @@ def create_app(settings: Settings, clock: Clock | None = None) -> App:
     now = _clock(clock)
     store = SqlStore(open_engine(settings.database, durable=settings.durable), now)
     blobs = LocalBlobs(settings.blobs, durable=settings.durable)
-    guard = _guard(settings, standin, clock)
+    revocations = StandinRevocations(settings.data / "standin") if standin else None
+    guard = _guard(settings, standin, revocations, clock)
     house = House(
         store=store,
         blobs=blobs,
@@ -59,7 +60,7 @@ def create_app(settings: Settings, clock: Clock | None = None) -> App:
         ),
         quota_bytes=settings.workspace_quota_bytes,
         clock=now,
-        revoked=_revoked(guard),
+        revoked=_revoked(revocations),
         knocks=Knocks(store),
     )
     rest = create_rest()
@@ -162,7 +163,12 @@ def _standin(settings: Settings, clock: Clock | None) -> Standin | None:
     return Standin.open(settings.data / "standin", clock=clock or time.time)
 
 
-def _guard(settings: Settings, standin: Standin | None, clock: Clock | None) -> ClerkAuth:
+def _guard(
+    settings: Settings,
+    standin: Standin | None,
+    revocations: StandinRevocations | None,
+    clock: Clock | None,
+) -> ClerkAuth:
     now = clock or time.time
     if standin is None:
         clerk = settings.clerk
@@ -173,23 +179,24 @@ def _guard(settings: Settings, standin: Standin | None, clock: Clock | None) -> 
             publishable_key=clerk.publishable_key,
             api_url=clerk.api_url,
             authorized_parties=clerk.authorized_parties or None,
+            cookies=False,
             now=now,
         )
     own = {settings.public_url, f"http://127.0.0.1:{settings.port}"}
     return ClerkAuth(
         jwt_key=standin.public_key_pem,
         authorized_parties=(DEFAULT_PARTY, *sorted(own), f"http://localhost:{settings.port}"),
-        revocation=StandinRevocations(settings.data / "standin"),
+        revocation=revocations,
+        cookies=False,
         now=now,
     )
 
 
-def _revoked(guard: ClerkAuth) -> Callable[[Caller], bool]:
-    """Judge a caller that is not here itself, by the ids of its session and user."""
-    revocation = guard.revocation
-    if revocation is None:
+def _revoked(revocations: StandinRevocations | None) -> Callable[[Caller], bool]:
+    """Judge a caller that is not here itself, by the id of its session."""
+    if revocations is None:
         return lambda _: False
-    return lambda who: revocation.revoked({"sid": who.credential.id, "sub": who.user_id})
+    return lambda who: revocations.session_revoked(who.credential.id)
 
 
 def _present(node: Node) -> str:

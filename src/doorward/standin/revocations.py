@@ -1,10 +1,9 @@
 """Whether a session of the stand-in is revoked, asked on every request and across processes."""
 
 import threading
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
+from doorward.identity.principal import Principal
 from doorward.standin.state import SessionFile
 
 
@@ -15,10 +14,14 @@ class StandinRevocations:
         self._file = SessionFile(folder / "sessions.db")
         self._local = threading.local()
 
-    def revoked(self, claims: Mapping[str, Any]) -> bool:
-        """Say whether the session that ``sid`` names is revoked now."""
+    def revoked(self, who: Principal) -> bool:
+        """Say whether the caller's session is revoked now."""
+        return self.session_revoked(who.session_id)
+
+    def session_revoked(self, session_id: str | None) -> bool:
+        """Say whether a session is revoked now."""
         count = self._file.change_count()
         if getattr(self._local, "count", None) != count:
             self._local.ids = self._file.revoked_ids()
             self._local.count = count
-        return claims.get("sid") in self._local.ids
+        return session_id in self._local.ids

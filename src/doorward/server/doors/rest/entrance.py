@@ -4,11 +4,11 @@ from collections import OrderedDict
 from collections.abc import Mapping
 from typing import Protocol
 
-from doorward.clerk.requests import KeysUnavailable as ClerkKeysUnavailable
-from doorward.clerk.requests import NotAuthenticated as ClerkNotAuthenticated
+from doorward.clerk.refusals import NotAuthenticated as ClerkNotAuthenticated
+from doorward.clerk.refusals import Unavailable as ClerkUnavailable
 from doorward.identity.principal import Principal
 from doorward.server.audit.model import Attempt, Target
-from doorward.server.doors.asgi import App, RawHeaders, Receive, Scope, Send
+from doorward.server.doors.asgi import App, Receive, Scope, Send
 from doorward.server.doors.context import origin_of
 from doorward.server.doors.house import House
 from doorward.server.doors.problem_json import send_problem
@@ -25,7 +25,7 @@ _PATH_CHARACTERS_MAX = 200
 class Guard(Protocol):
     """The toolkit's guard, as far as the server uses it."""
 
-    async def authenticate(self, headers: RawHeaders) -> Principal:
+    async def authenticate(self, scope: Scope) -> Principal:
         """Verify the request's credential."""
 
 
@@ -56,10 +56,10 @@ class Entrance:
 
     async def _identify(self, scope: Scope, origin: Origin) -> Caller:
         try:
-            principal = await self._guard.authenticate(scope["headers"])
+            principal = await self._guard.authenticate(scope)
         except ClerkNotAuthenticated as exc:
             raise NotAuthenticated(reason=exc.reason, headers=exc.headers) from exc
-        except ClerkKeysUnavailable as exc:
+        except ClerkUnavailable as exc:
             raise KeysUnavailable(reason=exc.reason, headers=exc.headers) from exc
         return caller_of(principal, origin, self._roles)
 

@@ -1,0 +1,95 @@
+"""Records in a SQLite file that the processes of one machine share.
+
+Reading asks the file only when another connection has changed it, which SQLite tells in a
+microsecond; so a revocation in one process is seen by the next request in another.
+"""
+
+import sqlite3
+import threading
+import time
+from collections.abc import Callable, Sequence
+from contextlib import closing
+from pathlib import Path
+
+from doorward.clerk.state.record import Record, StateUnavailable
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS records (
+  key TEXT PRIMARY KEY, version REAL NOT NULL, value BLOB NOT NULL, until REAL NOT NULL
+) WITHOUT ROWID
+"""
+_PUT = """
+INSERT INTO records VALUES (?, ?, ?, ?) ON CONFLICT (key) DO UPDATE
+SET version = excluded.version, value = excluded.value, until = excluded.until
+WHERE excluded.version >= records.version OR records.until <= ?
+"""
+_ADD = """
+INSERT INTO records VALUES (?, ?, x'', ?) ON CONFLICT (key) DO UPDATE
+SET version = excluded.version, until = excluded.until WHERE records.until <= ?
+"""
+_BUSY_SECONDS = 10
+
+
+class SqliteState:
+    """Keeps records in one file; each thread reads over a connection of its own."""
+
+    def __init__(self, path: str | Path, now: Callable[[], float] = time.time) -> None:
+        self._path = Path(path)
+        self._now = now
+        self._local = threading.local()
+        self._writing = threading.Lock()
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        with closing(self._connect()) as connection:
+            connection.execute("PRAGMA journal_mode=WAL")
+            connection.execute(_SCHEMA)
+        self._path.chmod(0o600)
+
+    def get(self, keys: Sequence[str]) -> Sequence[Record | None]:
+        """Give the records of these keys; raises StateUnavailable."""
+        try:
+            records = self._records()
+        except sqlite3.Error as exc:
+            raise StateUnavailable(f"{self._path.name}: {exc}") from exc
+        now = self._now()
+        found = [records.get(key) for key in keys]
+        return [kept[0] if kept is not None and kept[1] > now else None for kept in found]
+
+    async def put(self, key: str, record: Record, until: float) -> None:
+        """Remember a record until a time, unless a newer one is there."""
+        self._change(_PUT, (key, record.version, record.value, until, self._now()))
+
+    async def add(self, key: str, until: float) -> bool:
+        """Remember a key; False says that it was there before."""
+        return self._change(_ADD, (key, self._now(), until, self._now())) == 1
+
+    async def remove(self, key: str) -> None:
+        """Forget a key."""
+        self._change("DELETE FROM records WHERE key = ?", (key,))
+
+    def _records(self) -> dict[str, tuple[Record, float]]:
+        """Give all records, read again only after a change by whomever."""
+        connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
+        if connection is None:
+            connection = self._local.connection = self._connect()
+        version = connection.execute("PRAGMA data_version").fetchone()[0]
+        if getattr(self._local, "version", None) != version:
+            rows = connection.execute("SELECT key, version, value, until FROM records")
+            self._local.records = {key: (Record(v, value), until) for key, v, value, until in rows}
+            self._local.version = version
+        records: dict[str, tuple[Record, float]] = self._local.records
+        return records
+
+    def _change(self, statement: str, values: tuple[object, ...]) -> int:
+        """Change the file over a connection of its own, so that readers see that it changed."""
+        try:
+            with self._writing, closing(self._connect()) as connection:
+                connection.execute("BEGIN IMMEDIATE")
+                connection.execute("DELETE FROM records WHERE until <= ?", (self._now(),))
+                changed = connection.execute(statement, values).rowcount
+                connection.execute("COMMIT")
+        except sqlite3.Error as exc:
+            raise StateUnavailable(f"{self._path.name}: {exc}") from exc
+        return changed
+
+    def _connect(self) -> sqlite3.Connection:
+        return sqlite3.connect(self._path, timeout=_BUSY_SECONDS, isolation_level=None)

@@ -1,0 +1,1 @@
+"""The names of other packages over Doorward's verifier: change one import, keep the code."""

@@ -1,0 +1,296 @@
+"""What was revoked is refused on the very next question, whoever revoked it and wherever."""
+
+import asyncio
+
+import pytest
+
+from doorward.clerk.auth import ClerkAuth
+from doorward.clerk.directory import Directory
+from doorward.clerk.events import EventMalformed, read_event
+from doorward.clerk.refusals import Refusal
+from doorward.clerk.revocation import Revocations
+from doorward.clerk.state import MemoryState, SqliteState
+from doorward.clerk.state.record import StateUnavailable
+from doorward.identity.principal import Principal
+from support import NOON
+
+ALICE = Principal(
+    "user_alice",
+    "sess_1",
+    org_id="org_acme",
+    issued_at=NOON,
+    credential_id="jti_1",
+    claims={"sub": "user_alice"},
+)
+
+
+def event(name: str, data: dict, *, at: float = NOON, **more):
+    return read_event("msg_1", {"type": name, "data": data, "timestamp": at * 1000} | more, at)
+
+
+def session(status: str = "revoked") -> dict:
+    return {"id": "sess_1", "user_id": "user_alice", "status": status}
+
+
+def membership(role: str = "org:member") -> dict:
+    return {
+        "id": "orgmem_1",
+        "role": role,
+        "organization": {"id": "org_acme"},
+        "public_user_data": {"user_id": "user_alice"},
+    }
+
+
+@pytest.fixture(params=["memory", "sqlite"])
+def state(request, tmp_path, clock):
+    return MemoryState(clock) if request.param == "memory" else SqliteState(tmp_path / "s", clock)
+
+
+@pytest.fixture
+def revocations(state, clock):
+    return Revocations(state, now=clock)
+
+
+def apply(to, *events):
+    for one in events:
+        asyncio.run(to.apply(one))
+
+
+def test_nobody_is_revoked_to_begin_with(revocations):
+    assert not revocations.revoked(ALICE)
+    assert not revocations.revoked(Principal(None))
+
+
+@pytest.mark.parametrize(
+    "revoke",
+    [
+        lambda r: r.revoke_session("sess_1"),
+        lambda r: r.revoke_user("user_alice"),
+        lambda r: r.revoke_membership("user_alice", "org_acme"),
+        lambda r: r.revoke_credential("jti_1"),
+    ],
+)
+def test_a_session_a_user_a_membership_and_a_credential_can_be_revoked(revocations, revoke):
+    bob = Principal("user_bob", "sess_2", org_id="org_acme", credential_id="jti_2")
+
+    asyncio.run(revoke(revocations))
+
+    assert revocations.revoked(ALICE)
+    assert not revocations.revoked(bob)
+
+
+def test_a_token_made_after_its_user_was_revoked_is_let_in(revocations):
+    asyncio.run(revocations.revoke_user("user_alice"))
+
+    assert not revocations.revoked(Principal("user_alice", issued_at=NOON + 1))
+    assert revocations.revoked(Principal("user_alice", issued_at=None))
+
+
+def test_a_users_revocation_can_be_taken_back(revocations):
+    asyncio.run(revocations.revoke_user("user_alice"))
+    asyncio.run(revocations.allow_user("user_alice"))
+
+    assert not revocations.revoked(ALICE)
+
+
+@pytest.mark.parametrize(
+    ("name", "data"),
+    [
+        ("session.revoked", session()),
+        ("session.ended", session("ended")),
+        ("session.removed", session("removed")),
+        ("user.deleted", {"id": "user_alice", "deleted": True}),
+        ("user.updated", {"id": "user_alice", "banned": True}),
+        ("user.updated", {"id": "user_alice", "locked": True}),
+        ("organizationMembership.deleted", membership()),
+        ("organizationMembership.updated", membership()),
+    ],
+)
+def test_clerks_webhooks_revoke(revocations, name, data):
+    apply(revocations, event(name, data))
+
+    assert revocations.revoked(ALICE)
+
+
+@pytest.mark.parametrize(
+    ("name", "data"),
+    [
+        ("session.created", session("active")),
+        ("user.updated", {"id": "user_alice", "banned": False, "locked": False}),
+        ("organizationMembership.created", membership()),
+        ("organization.deleted", {"id": "org_acme", "deleted": True}),
+        ("waitlistEntry.created", {}),
+    ],
+)
+def test_other_events_revoke_nothing(revocations, name, data):
+    apply(revocations, event(name, data))
+
+    assert not revocations.revoked(ALICE)
+
+
+def test_an_older_event_that_comes_late_takes_nothing_back(revocations):
+    apply(
+        revocations,
+        event("user.deleted", {"id": "user_alice", "deleted": True}, at=NOON),
+        event("user.updated", {"id": "user_alice", "banned": True}, at=NOON - 60),
+    )
+
+    assert revocations.revoked(ALICE)
+
+
+def test_an_entry_is_kept_as_long_as_the_longest_lived_token(state, clock):
+    revocations = Revocations(state, keep_seconds=60, now=clock)
+    asyncio.run(revocations.revoke_session("sess_1"))
+
+    clock.advance(seconds=59)
+    assert revocations.revoked(ALICE)
+    clock.advance(seconds=1)
+    assert not revocations.revoked(ALICE)
+
+
+class TestAState:
+    """One that can't be asked, or that answers later, as Redis does."""
+
+    class Later:
+        def __init__(self, state):
+            self.state = state
+
+        async def get(self, keys):
+            if self.state is None:
+                raise StateUnavailable("gone")
+            return self.state.get(keys)
+
+    def reason(self, issuer, clock, state, **more):
+        auth = ClerkAuth(
+            jwt_key=issuer.public_key_pem,
+            revocation=Revocations(state, now=clock),
+            now=clock,
+            **more,
+        )
+        token = issuer.mint("alice", org="acme", claims={"sid": "sess_1"})
+        headers = [(b"authorization", f"Bearer {token}".encode())]
+        try:
+            scope = {"type": "http", "method": "GET", "headers": headers}
+            return asyncio.run(auth.authenticate(scope))
+        except Refusal as refusal:
+            return refusal.reason
+
+    def test_is_waited_for_where_it_answers_later(self, issuer, clock):
+        kept = MemoryState(clock)
+        assert self.reason(issuer, clock, self.Later(kept)).user_id == "user_alice"
+
+        asyncio.run(Revocations(kept, now=clock).revoke_session("sess_1"))
+
+        assert self.reason(issuer, clock, self.Later(kept)) == "session-revoked"
+
+    def test_lets_nobody_in_while_it_can_not_be_asked(self, issuer, clock):
+        assert self.reason(issuer, clock, self.Later(None)) == "revocation-unavailable"
+
+    def test_of_roles_that_can_not_be_asked_lets_nobody_in_either(self, issuer, clock):
+        directory = Directory(self.Later(None), now=clock)
+
+        found = self.reason(issuer, clock, MemoryState(clock), directory=directory)
+        assert found == "revocation-unavailable"
+
+    def test_of_roles_is_waited_for_too(self, issuer, clock):
+        kept = MemoryState(clock)
+        user = {"id": "user_alice", "public_metadata": {"can_upload": True}}
+        apply(Directory(kept, now=clock), event("user.created", user))
+        directory = Directory(self.Later(kept), now=clock)
+
+        who = self.reason(issuer, clock, MemoryState(clock), directory=directory)
+        assert who.has(metadata={"can_upload": True})
+
+
+class TestTheDirectory:
+    @pytest.fixture
+    def directory(self, state, clock):
+        return Directory(state, now=clock)
+
+    def test_adds_a_role_that_the_token_leaves_out(self, directory):
+        apply(directory, event("organizationMembership.created", membership("org:admin")))
+
+        who = directory.complete(ALICE)
+
+        assert who.has(role="org:admin")
+
+    def test_never_goes_over_what_the_token_says(self, directory):
+        from dataclasses import replace
+
+        apply(directory, event("organizationMembership.updated", membership("org:admin")))
+        apply(directory, event("user.updated", {"id": "user_alice", "public_metadata": {"a": 1}}))
+        says = replace(ALICE, org_role="org:member", claims={"metadata": {"a": 2}})
+
+        who = directory.complete(says)
+
+        assert who is says
+        assert (who.has(role="org:member"), who.has(metadata={"a": 1})) == (True, False)
+
+    def test_knows_a_users_public_metadata(self, directory):
+        user = {"id": "user_alice", "public_metadata": {"can_upload": True}}
+        apply(directory, event("user.created", user))
+
+        assert directory.complete(ALICE).has(metadata={"can_upload": True})
+
+    def test_forgets_who_is_gone_however_late_older_news_come(self, directory):
+        gone = event("organizationMembership.deleted", membership("org:admin"), at=NOON)
+        older = event("organizationMembership.created", membership("org:admin"), at=NOON - 5)
+        deleted = event("user.deleted", {"id": "user_alice", "deleted": True})
+        apply(directory, gone, older, deleted, event("session.created", session("active")))
+
+        assert directory.complete(ALICE) is ALICE
+
+    def test_leaves_machines_alone(self, directory):
+        machine = Principal(None, token_type="m2m_token")
+
+        assert directory.complete(machine) is machine
+
+
+class TestEvents:
+    def test_are_typed_and_keep_what_clerk_adds(self):
+        data = {"id": "user_1", "public_metadata": None, "new_field": 1, "updated_at": NOON * 1000}
+
+        found = event("user.created", data, instance_id="ins_1")
+
+        assert found.user.id == "user_1"
+        assert found.user.public_metadata == {}
+        assert found.user.data["new_field"] == 1
+        assert (found.happened_at, found.instance_id) == (NOON, "ins_1")
+
+    def test_tell_of_organizations(self):
+        data = {"id": "org_1", "name": "Acme", "slug": "acme"}
+
+        assert event("organization.created", data).organization.slug == "acme"
+        assert event("organization.updated", data | {"slug": None}).organization.slug is None
+        deleted = event("organization.deleted", {"id": "org_1", "deleted": True})
+        assert deleted.id_of_organization == "org_1"
+
+    def test_of_unknown_types_are_given_as_they_are(self):
+        assert event("comet.passed", {"tail": 2}).data == {"tail": 2}
+
+    def test_say_when_they_were_sent_where_they_say_nothing_else(self):
+        found = read_event("msg_1", {"type": "x", "data": {"updated_at": True}}, 7.0)
+
+        assert found.happened_at == 7.0
+
+    def test_give_their_time_in_seconds_or_milliseconds(self):
+        envelope = {"type": "x", "data": {}, "timestamp": 1_700_000_000}
+
+        assert read_event("msg_1", envelope, 7.0).happened_at == 1_700_000_000
+
+    @pytest.mark.parametrize(
+        ("name", "data"),
+        [
+            ("user.created", {}),
+            ("user.created", {"id": ""}),
+            ("user.deleted", {"deleted": True}),
+            ("session.revoked", {"id": "sess_1"}),
+            ("organization.created", {"name": "Acme"}),
+            ("organizationMembership.created", {"id": "orgmem_1"}),
+            ("user.created", []),
+            (7, {}),
+        ],
+    )
+    def test_without_what_their_type_promises_are_refused(self, name, data):
+        with pytest.raises(EventMalformed):
+            event(name, data)
