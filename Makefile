@@ -56,6 +56,10 @@ format: $(DEV_STAMP) ## Format the code and mend what can be mended
 bench: $(DEV_STAMP) $(NODE_STAMP) ## Measure against named peers in the same run, into bench/results/
 	@$(PY) -m bench
 
+fuzz: $(DEV_STAMP) $(NODE_STAMP) ## Compare 25,000 tokens with Clerk's own verifier
+	@DOORWARD_TEST_TOKENS=$${DOORWARD_TEST_TOKENS:-25000} DOORWARD_TEST_SEED=$${DOORWARD_TEST_SEED:-$$(date +%s)} \
+		$(PY) -m pytest -q -s tests/clerk/differential
+
 lock: $(UV) ## Renew the hashed locks from pyproject.toml
 	@$(UV) pip compile -q --universal --no-header --generate-hashes --no-emit-index-url requirements/bootstrap.in -o requirements/bootstrap.txt
 	@$(UV) pip compile -q --universal --no-header --generate-hashes --no-emit-index-url requirements/build.in -o requirements/build.txt
