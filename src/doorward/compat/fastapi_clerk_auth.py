@@ -25,20 +25,20 @@ from pydantic import BaseModel
 from doorward.clerk.claims import Claims
 from doorward.clerk.errors import Reason, TokenVerificationError
 from doorward.clerk.jwks import COOL_DOWN_SECONDS, STALE_SECONDS, Patience, RemoteKeys
-from doorward.clerk.requests import NO_TOKEN, NotAuthenticated, Refusal, refusal_of
-from doorward.clerk.tokens import (
+from doorward.clerk.refusals import NO_TOKEN, NotAuthenticated, Refusal, refusal_of
+from doorward.clerk.rules import (
     Rules,
-    check_audience,
+    check_audience_strictly,
     check_expiry,
     check_issued_at,
     check_issuer,
     check_not_before,
     check_party,
-    check_signature,
     check_subject,
-    parse,
 )
+from doorward.clerk.tokens import check_header, check_signature, parse
 from doorward.fastapi import RefusalResponse
+from doorward.identity.credentials import CredentialShape
 
 __all__ = ["ClerkConfig", "ClerkHTTPBearer", "HTTPAuthorizationCredentials"]
 
@@ -84,9 +84,10 @@ class ClerkHTTPBearer(HTTPBearer):
     ``request.state.clerk_auth`` to the result. ``debug_mode`` lets the TokenVerificationError of
     a bad token through. Raises ValueError for a configuration that can't work.
 
-    Beyond the original, by keyword: ``any_token_class`` takes JWT-template, machine and OAuth
-    tokens of the instance too; ``authorized_parties`` asks for an ``azp`` among them;
-    ``challenge`` answers 401 with a challenge, or 503 where keys can't be had.
+    Beyond the original, by keyword: ``template_tokens`` takes JWT-template tokens too, and
+    ``any_token_class`` also machine and OAuth tokens of the instance; ``authorized_parties``
+    asks for an ``azp`` among them; ``challenge`` answers 401 with a challenge, or 503 where keys
+    can't be had.
     """
 
     def __init__(  # noqa: PLR0913 - the parameters of the original, in its order
@@ -100,6 +101,7 @@ class ClerkHTTPBearer(HTTPBearer):
         debug_mode: bool = False,  # noqa: FBT001, FBT002
         *,
         any_token_class: bool = False,
+        template_tokens: bool = False,
         authorized_parties: Iterable[str] | None = None,
         challenge: bool = False,
         now: Callable[[], float] = time.time,
@@ -126,8 +128,9 @@ class ClerkHTTPBearer(HTTPBearer):
             patience=_patience(config),
         )
         self._rules = Rules(
-            authorized_parties=_names(authorized_parties), any_class=any_token_class
+            authorized_parties=_names(authorized_parties), templates=template_tokens
         )
+        self._kind = None if any_token_class else CredentialShape.SESSION
         self._now = now
 
     async def __call__(self, request: HTTPConnection) -> HTTPAuthorizationCredentials | None:
@@ -156,7 +159,8 @@ class ClerkHTTPBearer(HTTPBearer):
 
     async def _verified(self, token: str) -> dict[str, Any]:
         """Give the payload, which is the caller's own to change; raises TokenVerificationError."""
-        parsed = parse(token, self._rules)
+        parsed = parse(token)
+        check_header(parsed, self._kind, templates=self._rules.templates)
         keys = self.jwks_client
         check_signature(parsed, keys.known(parsed.kid) or await keys.get(parsed.kid))
         self._check_claims(parsed.claims)
@@ -165,8 +169,8 @@ class ClerkHTTPBearer(HTTPBearer):
     def _check_claims(self, claims: Claims) -> None:
         config, now = self.config, self._now()
         _check_texts(claims)
-        if not self._rules.any_class:
-            check_subject(claims)
+        if self._kind is not None:
+            check_subject(claims, self._kind)
         if config.verify_iat:
             check_issued_at(claims, config.leeway, now)
         check_not_before(claims, config.leeway, now)
@@ -177,7 +181,7 @@ class ClerkHTTPBearer(HTTPBearer):
         if config.verify_aud:
             _check_audience(claims, _names(self.audience))
         if self._rules.authorized_parties:
-            check_party(claims, self._rules.authorized_parties)
+            check_party(claims, self._rules, may_be_absent=False)
 
     def _refuse(self, refusal: Refusal) -> None:
         """Refuse a request, where requests are to be refused; raises HTTPException."""
@@ -239,7 +243,7 @@ def _check_audience(claims: Claims, audience: frozenset[str]) -> None:
     """Ask for an audience, unlike Clerk, who lets tokens without one pass."""
     if not claims.get("aud"):
         raise _failed("The token has no audience claim (aud), and one is asked for.")
-    check_audience(claims, audience)
+    check_audience_strictly(claims, audience)
 
 
 def _failed(message: str) -> TokenVerificationError:
