@@ -11,6 +11,7 @@ from support import ServerProcess
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
+GUARDS = (ROOT / "docs/how-to/guards.md").read_text()
 
 
 def test_the_tour_runs_as_it_is_printed(tmp_path):
@@ -46,6 +47,36 @@ def test_the_guard_runs_as_it_is_printed(issuer, monkeypatch):
     exec(code, names)  # noqa: S102 - the README's own code
 
     assert TestClient(names["app"]).get("/me").status_code == 401
+
+
+def test_the_guards_run_as_they_are_printed(issuer, monkeypatch, tmp_path):
+    blocks = re.findall(r"```python run\n(.*?)```", GUARDS, re.DOTALL)
+    monkeypatch.setenv("CLERK_JWT_KEY", issuer.public_key_pem)
+    monkeypatch.setenv("CLERK_WEBHOOK_SIGNING_SECRET", "whsec_" + "A" * 32)
+    monkeypatch.chdir(tmp_path)
+    printed = [{} for _ in blocks]
+    for code, names in zip(blocks, printed, strict=True):
+        exec(code, names)  # noqa: S102 - the page's own code
+
+    fastapi, asgi, webhook, plain = printed
+    assert TestClient(fastapi["app"]).get("/feed").json() == {"for": "everybody"}
+    assert TestClient(fastapi["app"]).get("/admin/report").status_code == 401
+    assert TestClient(asgi["app"]).get("/").status_code == 401
+    assert TestClient(webhook["app"]).post("/webhooks/clerk").status_code == 400
+    assert plain["user_of"]("garbage") is None
+
+
+def test_every_reason_for_a_refusal_is_explained_and_nothing_else():
+    from doorward.clerk import authenticator, refusals
+    from doorward.clerk.errors import Reason
+
+    page = (ROOT / "docs/reference/refusals.md").read_text()
+    documented = set(re.findall(r"^\| `([^`]+)` \|", page, re.MULTILINE))
+    declared = {reason.value for reason in Reason} | authenticator.NOBODY
+    declared |= {authenticator._TOKEN_WITHOUT_UAT, authenticator._OLDER_THAN_UAT}
+    declared |= {refusals.REVOKED, refusals.PENDING, refusals.FOREIGN_ORIGIN}
+
+    assert documented == declared | {refusals.REVOCATION_UNKNOWN}
 
 
 def test_every_link_between_documents_leads_somewhere():
