@@ -2,7 +2,9 @@
 
 import re
 import subprocess
+import sys
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 from fastapi.testclient import TestClient
@@ -54,14 +56,19 @@ def test_the_guards_run_as_they_are_printed(issuer, monkeypatch, tmp_path):
     monkeypatch.setenv("CLERK_JWT_KEY", issuer.public_key_pem)
     monkeypatch.setenv("CLERK_WEBHOOK_SIGNING_SECRET", "whsec_" + "A" * 32)
     monkeypatch.chdir(tmp_path)
-    printed = [{} for _ in blocks]
-    for code, names in zip(blocks, printed, strict=True):
-        exec(code, names)  # noqa: S102 - the page's own code
+    printed = []
+    for number, code in enumerate(blocks):
+        module = ModuleType(f"printed_{number}")
+        monkeypatch.setitem(sys.modules, module.__name__, module)
+        exec(code, vars(module))  # noqa: S102 - the page's own code
+        printed.append(vars(module))
 
-    fastapi, asgi, webhook, plain = printed
+    fastapi, asgi, graphql, webhook, plain = printed
     assert TestClient(fastapi["app"]).get("/feed").json() == {"for": "everybody"}
     assert TestClient(fastapi["app"]).get("/admin/report").status_code == 401
     assert TestClient(asgi["app"]).get("/").status_code == 401
+    asked = TestClient(graphql["app"]).post("/graphql", json={"query": "{ balance }"})
+    assert asked.json()["errors"][0]["extensions"]["code"] == "UNAUTHENTICATED"
     assert TestClient(webhook["app"]).post("/webhooks/clerk").status_code == 400
     assert plain["user_of"]("garbage") is None
 

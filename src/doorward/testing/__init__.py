@@ -1,0 +1,132 @@
+"""The pytest plugin: people signed in with real tokens, without a network or an account.
+
+def test_alice_sees_herself(signed_in):
+    client = TestClient(app)
+    signed_in(client, "alice", org="acme", role="org:admin")
+    assert client.get("/me").json()["user"] == "user_alice"
+
+An application that makes its ``ClerkAuth()`` when it is imported needs the stand-in's settings
+before that: put ``doorward_standin = true`` under ``[tool.pytest.ini_options]``.
+"""
+
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+
+import pytest
+
+if TYPE_CHECKING:
+    from doorward.standin import Session, Standin
+
+__all__ = ["SignIn", "clerk_standin", "signed_in"]
+
+_OPENED = pytest.StashKey["ExitStack"]()
+_STANDIN = pytest.StashKey["Standin"]()
+
+
+class Client(Protocol):
+    """FastAPI's TestClient, or a client of httpx or httpx2: what takes ``auth``."""
+
+    auth: Any
+
+
+_Client = TypeVar("_Client", bound=Client)
+
+
+class SignIn:
+    """A session of the stand-in; used as a client's ``auth`` it puts a fresh token on requests."""
+
+    def __init__(
+        self, standin: "Standin", session: "Session", claims: Mapping[str, Any] | None
+    ) -> None:
+        self._standin = standin
+        self._claims = claims
+        self.session = session
+
+    def __call__(self, request: Any) -> Any:
+        """Put a token that is valid for a minute on a request."""
+        request.headers["Authorization"] = f"Bearer {self.token()}"
+        return request
+
+    @property
+    def user_id(self) -> str:
+        """Who is signed in."""
+        return self.session.user_id
+
+    def token(self, *, ttl: float = 60) -> str:
+        """Give a new token of the session, for what takes no ``auth``."""
+        return self._standin.token(self.session, ttl=ttl, claims=self._claims)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the setting ``doorward_standin``."""
+    parser.addini(
+        "doorward_standin",
+        "Set CLERK_* to a local stand-in before any test module is imported.",
+        type="bool",
+        default=False,
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Open the stand-in early where that was asked for."""
+    if config.getini("doorward_standin"):
+        _standin_of(config)
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Put the environment back and remove the stand-in's folder."""
+    if _OPENED in config.stash:
+        config.stash[_OPENED].close()
+
+
+@pytest.fixture(scope="session")
+def clerk_standin(request: pytest.FixtureRequest) -> "Standin":
+    """A stand-in for Clerk that ``ClerkAuth()`` trusts, since CLERK_* name its key."""
+    return _standin_of(request.config)
+
+
+@pytest.fixture
+def signed_in(clerk_standin: "Standin") -> Iterator[Callable[..., SignIn]]:
+    """Sign a user in on a client: ``signed_in(client, "alice", org="acme", role="org:admin")``.
+
+    Gives the ``SignIn``. After the test the client is as it was.
+    """
+    with ExitStack() as undo:
+
+        def sign_in(
+            client: _Client,
+            user: str = "alice",
+            *,
+            org: str | None = None,
+            role: str | None = None,
+            permissions: Sequence[str] = (),
+            claims: Mapping[str, Any] | None = None,
+        ) -> SignIn:
+            session = clerk_standin.sign_in(user, org=org, role=role, permissions=permissions)
+            undo.callback(setattr, client, "auth", client.auth)
+            client.auth = auth = SignIn(clerk_standin, session, claims)
+            return auth
+
+        yield sign_in
+
+
+def _standin_of(config: pytest.Config) -> "Standin":
+    """Open the one stand-in of this run, and let the environment name its key and no other."""
+    from doorward.standin import DEFAULT_PARTY, Standin
+
+    if _STANDIN not in config.stash:
+        opened = config.stash[_OPENED] = ExitStack()
+        folder = Path(tempfile.mkdtemp(prefix="doorward-standin-"))
+        opened.callback(shutil.rmtree, folder, ignore_errors=True)
+        standin = config.stash[_STANDIN] = Standin.open(folder)
+        patch = opened.enter_context(pytest.MonkeyPatch.context())
+        for name in [name for name in os.environ if name.startswith("CLERK_")]:
+            patch.delenv(name)
+        patch.setenv("CLERK_JWT_KEY", standin.public_key_pem)
+        patch.setenv("CLERK_AUTHORIZED_PARTIES", DEFAULT_PARTY)
+    return config.stash[_STANDIN]
