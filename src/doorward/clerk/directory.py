@@ -5,7 +5,7 @@ A guard reads the token's claims first and this second, and never asks Clerk dur
 
 import json
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import Any
 
@@ -54,14 +54,12 @@ class Directory:
             return who
         keys = [f"user-metadata:{who.user_id}", f"member-role:{who.user_id}:{who.org_id}"]
         found = self._state.get(keys)
-        if isinstance(found, Sequence):
+        if isinstance(found, list):
             return _completed(who, found)
         return self._complete_later(who, found)
 
     @staticmethod
-    async def _complete_later(
-        who: Principal, found: Awaitable[Sequence[Record | None]]
-    ) -> Principal:
+    async def _complete_later(who: Principal, found: Awaitable[list[Record | None]]) -> Principal:
         return _completed(who, await found)
 
     async def _put(self, key: str, event: Event, value: Any) -> None:
@@ -74,7 +72,7 @@ def _incomplete(who: Principal) -> bool:
     return without_metadata or (who.org_id is not None and who.org_role is None)
 
 
-def _completed(who: Principal, found: Sequence[Record | None]) -> Principal:
+def _completed(who: Principal, found: list[Record | None]) -> Principal:
     metadata, role = (json.loads(record.value) if record else None for record in found)
     if metadata is None and (role is None or who.org_role is not None):
         return who

@@ -6,7 +6,7 @@ guard asks it about every request.
 """
 
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from typing import Protocol
 
 from doorward.clerk.events import (
@@ -51,8 +51,8 @@ class Revocations:
 
     def revoked(self, who: Principal) -> bool | Awaitable[bool]:
         """Say whether the session, the user, the membership or the credential is revoked."""
-        found = self._state.get(_keys(who))
-        if isinstance(found, Sequence):
+        found = self._state.get(who.revocable_as)
+        if isinstance(found, list):
             return any(found) and _covered(found, who)
         return self._revoked_later(found, who)
 
@@ -102,24 +102,11 @@ class Revocations:
         await self._state.put(key, Record(until_made), self._now() + self._keep_seconds)
 
     @staticmethod
-    async def _revoked_later(found: Awaitable[Sequence[Record | None]], who: Principal) -> bool:
+    async def _revoked_later(found: Awaitable[list[Record | None]], who: Principal) -> bool:
         return _covered(await found, who)
 
 
-def _keys(who: Principal) -> list[str]:
-    keys = []
-    if who.session_id:
-        keys.append(f"session:{who.session_id}")
-    if who.user_id:
-        keys.append(f"user:{who.user_id}")
-        if who.org_id:
-            keys.append(f"member:{who.user_id}:{who.org_id}")
-    if who.credential_id:
-        keys.append(f"credential:{who.credential_id}")
-    return keys
-
-
-def _covered(found: Sequence[Record | None], who: Principal) -> bool:
+def _covered(found: list[Record | None], who: Principal) -> bool:
     """Say whether an entry is as late as the token; one that does not say its age is covered."""
     made = who.issued_at
     return any(entry is not None and (made is None or made <= entry.version) for entry in found)

@@ -60,7 +60,8 @@ class Header:
 class Token:
     """A token taken apart, and what is known of it for good.
 
-    ``signed_by`` is the fingerprint of a key that signed it. Once judged as one of a class,
+    ``kind`` is the class that it claims to be of. ``signed_by`` is the fingerprint of a key that
+    signed it. Once judged as one of a class,
     ``begins`` and ``expires`` say when it counts, in seconds since 1970.
     """
 
@@ -72,6 +73,7 @@ class Token:
         "header",
         "judged_as",
         "kid",
+        "kind",
         "principal",
         "signature",
         "signed",
@@ -84,6 +86,7 @@ class Token:
         self.claims = claims
         self.signature = signature
         self.signed = signed
+        self.kind = _kind(header.parameters, claims)
         self.digest = b""
         self.signed_by: bytes | None = None
         self.judged_as: CredentialShape | None = None
@@ -92,16 +95,6 @@ class Token:
 
     def __repr__(self) -> str:
         return f"Token({self.claims!r})"
-
-    @property
-    def kind(self) -> CredentialShape:
-        """The class it claims to be of, told in Clerk's order: machine, OAuth, else session."""
-        subject = self.claims.get("sub")
-        if type(subject) is str and subject.startswith(_MACHINE_PREFIX):
-            return CredentialShape.M2M
-        if self.header.parameters.get("typ") in _OAUTH_TYPES:
-            return CredentialShape.OAUTH
-        return CredentialShape.SESSION
 
 
 def parse(text: str) -> Token:
@@ -160,6 +153,17 @@ def type_mismatch() -> TokenVerificationError:
     return TokenVerificationError(Reason.TYPE_MISMATCH, "The token is of another class.")
 
 
+def _kind(header: dict[str, Any], claims: Claims) -> CredentialShape:
+    """Tell the class in Clerk's order: machine, OAuth, else session."""
+    subject = claims.get("sub")
+    if type(subject) is str and subject.startswith(_MACHINE_PREFIX):
+        return CredentialShape.M2M
+    typ = header.get("typ")
+    if isinstance(typ, str) and typ in _OAUTH_TYPES:
+        return CredentialShape.OAUTH
+    return CredentialShape.SESSION
+
+
 def _session_category(header: dict[str, Any], templates: bool) -> None:  # noqa: FBT001 - a rule
     if "cat" not in header:
         return
@@ -190,7 +194,7 @@ _CATEGORY_CHECKS = {
 
 def _check_type(header: dict[str, Any], kind: CredentialShape) -> None:
     if kind is CredentialShape.OAUTH:
-        if header.get("typ") not in _OAUTH_TYPES:
+        if _kind(header, Claims({})) is not kind:
             raise _invalid(f'Invalid JWT type {shown(header.get("typ"))}. Expected "at+jwt".')
     elif "typ" in header and header["typ"] != "JWT":
         raise _invalid(f'Invalid JWT type {shown(header["typ"])}. Expected "JWT".')

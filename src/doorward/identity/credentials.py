@@ -20,14 +20,19 @@ _PREFIXES = {
 }
 
 
+_OPAQUE = tuple(_PREFIXES)
+_AFTER_SCHEME = (b" ", b"")
+
+
 class AuthorizationMalformed(Exception):
     """The Authorization header is there and can't be read as RFC 6750, section 2.1 has it."""
 
 
 def shape_of(token: str) -> CredentialShape:
     """Tell the kind by prefix (Clerk's are case-sensitive); what has none is a session token."""
-    prefix = token.partition("_")[0] + "_"
-    return _PREFIXES.get(prefix, CredentialShape.SESSION)
+    if not token.startswith(_OPAQUE):
+        return CredentialShape.SESSION
+    return _PREFIXES[token[: token.index("_") + 1]]
 
 
 def bearer_token(headers: Iterable[tuple[bytes, bytes]]) -> str | None:
@@ -36,14 +41,15 @@ def bearer_token(headers: Iterable[tuple[bytes, bytes]]) -> str | None:
     The scheme is case-insensitive and one space follows it. Another scheme is no bearer token.
     Raises AuthorizationMalformed: several headers, no token, or anything but one space.
     """
-    values = [value for name, value in headers if name == b"authorization"]
-    if not values:
+    found: bytes | None = None
+    for name, value in headers:
+        if name == b"authorization":
+            if found is not None:
+                raise AuthorizationMalformed
+            found = value
+    if found is None or found[:6].lower() != b"bearer" or found[6:7] not in _AFTER_SCHEME:
         return None
-    if len(values) > 1:
-        raise AuthorizationMalformed
-    scheme, space, token = values[0].partition(b" ")
-    if scheme.lower() != b"bearer":
-        return None
-    if not space or not token or b" " in token or b"\t" in token:
+    token = found[7:]
+    if not token or b" " in token or b"\t" in token:
         raise AuthorizationMalformed
     return token.decode("latin-1")

@@ -1,6 +1,6 @@
 """The verified caller, as integrators see it."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -38,6 +38,17 @@ class Principal:
     expires_at: float | None = field(default=None, repr=False)
     public_metadata: Mapping[str, Any] | None = field(default=None, repr=False)
 
+    _revocable_as: list[tuple[str, ...]] = field(
+        default_factory=list, init=False, repr=False, compare=False
+    )
+
+    @property
+    def revocable_as(self) -> tuple[str, ...]:
+        """The names under which what was presented can be revoked, such as ``session:sess_1``."""
+        if not self._revocable_as:
+            self._revocable_as.append(tuple(_revocable_as(self)))
+        return self._revocable_as[0]
+
     @property
     def machine_id(self) -> str | None:
         """The machine that a machine-to-machine token speaks for."""
@@ -55,3 +66,14 @@ class Principal:
     def missing(self, **asked: Any) -> tuple[str, ...]:
         """Name what the caller lacks of what is asked for, such as ``role org:admin``."""
         return answer(self, Question(**asked))
+
+
+def _revocable_as(who: Principal) -> Iterator[str]:
+    if who.session_id:
+        yield f"session:{who.session_id}"
+    if who.user_id:
+        yield f"user:{who.user_id}"
+        if who.org_id:
+            yield f"member:{who.user_id}:{who.org_id}"
+    if who.credential_id:
+        yield f"credential:{who.credential_id}"

@@ -16,10 +16,13 @@ class MemoryState:
         self._records: dict[str, tuple[Record, float]] = {}
         self._changes = 0
 
-    def get(self, keys: Sequence[str]) -> Sequence[Record | None]:
+    def get(self, keys: Sequence[str]) -> list[Record | None]:
         """Give the records of these keys."""
-        records = self._records
-        return [self._kept(key) for key in keys] if records else [None] * len(keys)
+        found = [*map(self._records.get, keys)]
+        if not any(found):
+            return [None] * len(keys)
+        now = self._now()
+        return [one[0] if one is not None and one[1] > now else None for one in found]
 
     async def put(self, key: str, record: Record, until: float) -> None:
         """Remember a record until a time, unless a newer one is there."""

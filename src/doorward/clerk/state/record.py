@@ -23,9 +23,7 @@ class Record:
 class State(Protocol):
     """A store of records that forgets each at its time; raises StateUnavailable."""
 
-    def get(
-        self, keys: Sequence[str]
-    ) -> Sequence[Record | None] | Awaitable[Sequence[Record | None]]:
+    def get(self, keys: Sequence[str]) -> list[Record | None] | Awaitable[list[Record | None]]:
         """Give the records of these keys, at once where the store is at hand."""
 
     async def put(self, key: str, record: Record, until: float) -> None:

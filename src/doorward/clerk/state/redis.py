@@ -39,7 +39,7 @@ class RedisState:
         self._prefix = prefix
         self._now = now
 
-    async def get(self, keys: Sequence[str]) -> Sequence[Record | None]:
+    async def get(self, keys: Sequence[str]) -> list[Record | None]:
         """Give the records of these keys; raises StateUnavailable."""
         found = await self._asked(self._redis.mget([self._prefix + key for key in keys]))
         return [None if text is None else _record(text) for text in found]

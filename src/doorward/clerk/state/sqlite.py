@@ -44,7 +44,7 @@ class SqliteState:
             connection.execute(_SCHEMA)
         self._path.chmod(0o600)
 
-    def get(self, keys: Sequence[str]) -> Sequence[Record | None]:
+    def get(self, keys: Sequence[str]) -> list[Record | None]:
         """Give the records of these keys; raises StateUnavailable."""
         try:
             records = self._records()
