@@ -25,7 +25,8 @@ _DATE_SECONDS_MAX = 8.64e12  # beyond, a Date of JavaScript is no date, and no c
 _DEPTH = 900
 _PAIR = re.compile(rb"\\ud[89ab][0-9a-f]{2}\\ud[c-f][0-9a-f]{2}", re.IGNORECASE)
 _SURROGATE = re.compile(rb"\\ud[89a-f][0-9a-f]{2}", re.IGNORECASE)
-_EXPONENTS = re.compile(rb"[0-9.]+e\+?[0-9]+", re.IGNORECASE)
+# Only after a delimiter: the hexadecimal of a key's id may look like a number too.
+_EXPONENTS = re.compile(rb"(?<=[:,\[])-?[0-9.]+e\+?[0-9]+", re.IGNORECASE)
 _DIGITS = re.compile(rb"[0-9]{4301}")  # Python reads no more of them into a number
 
 
