@@ -41,13 +41,15 @@ def revocations(clock):
 
 @pytest.fixture
 def auth(issuer, clock, revocations):
-    return ClerkAuth(jwt_key=issuer.public_key_pem, revocation=revocations, now=clock)
+    return ClerkAuth(
+        jwt_key=issuer.public_key_pem, revocation=revocations, recheck_seconds=0.001, now=clock
+    )
 
 
 @pytest.fixture
 def client_of(auth):
     def client_of(app=application, **options):
-        return TestClient(ClerkMiddleware(app, auth, recheck_seconds=0.001, **options))
+        return TestClient(ClerkMiddleware(app, auth, **options))
 
     return client_of
 
@@ -206,6 +208,28 @@ class TestSockets:
             with pytest.raises(WebSocketDisconnect):
                 listen(socket)
         assert stopped.is_set()
+
+    def test_are_closed_when_a_revocation_of_ones_own_fails(self, issuer, clock):
+        """A watcher that dies of a bug must not leave its socket open for good."""
+        asked = []
+
+        class Broken:
+            def revoked(self, who):
+                asked.append(who)
+                if len(asked) > 1:
+                    raise KeyError("a bug")
+                return False
+
+        auth = ClerkAuth(
+            jwt_key=issuer.public_key_pem, revocation=Broken(), recheck_seconds=0.001, now=clock
+        )
+        client = TestClient(ClerkMiddleware(application, auth))
+        with (
+            client.websocket_connect("/", headers=bearer(issuer.mint("alice"))) as socket,
+            pytest.raises(WebSocketDisconnect) as closed,
+        ):
+            socket.receive_text()
+        assert (closed.value.code, closed.value.reason) == (4503, "revocation-unavailable")
 
     def test_tell_what_can_not_be_found_out_from_what_is_refused(self):
         assert close_code(Unavailable("revocation-unavailable")) == 4503

@@ -7,6 +7,7 @@ import pytest
 import strawberry
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
+from starlette.websockets import WebSocketDisconnect
 from strawberry.fastapi import GraphQLRouter
 
 from doorward.clerk.revocation import Revocations
@@ -135,6 +136,14 @@ class TestSubscriptions:
 
         assert self.refused(socket) == {"code": "UNAUTHENTICATED", "reason": reason}
         socket.close()
+
+    def test_are_refused_at_the_handshake_with_a_bad_token_in_a_header(self, client):
+        with pytest.raises(WebSocketDisconnect) as refused:
+            client.websocket_connect(
+                "/graphql", subprotocols=[PROTOCOL], headers={"Authorization": "Bearer garbage"}
+            ).__enter__()
+
+        assert refused.value.code == 4401
 
     def test_end_when_the_session_is_revoked(self, client, issuer, revocations):
         session = issuer.sign_in("alice")

@@ -14,7 +14,7 @@ from typing import Any
 from doorward.clerk.auth import ClerkAuth, check_question
 from doorward.clerk.errors import ConfigurationError
 from doorward.clerk.refusals import Refusal
-from doorward.clerk.watch import RECHECK_SECONDS, close_code, watch
+from doorward.clerk.watch import close_code, watch
 from doorward.identity.principal import Principal
 
 __all__ = ["ClerkAuth", "ClerkMiddleware", "ConfigurationError", "Principal", "principal_of"]
@@ -55,7 +55,6 @@ class ClerkMiddleware:
         exclude: Iterable[str] = (),
         *,
         optional: bool = False,
-        recheck_seconds: float = RECHECK_SECONDS,
         **asked: Any,
     ) -> None:
         if asked:
@@ -64,12 +63,11 @@ class ClerkMiddleware:
         self._auth = auth
         self._asked = asked
         self._optional = optional
-        self._recheck_seconds = recheck_seconds
         self._exact, self._below = _excluded(exclude)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Guard one request, or one WebSocket for as long as it is open."""
-        if scope["type"] not in {"http", "websocket"} or self._is_excluded(scope["path"]):
+        if scope["type"] == "lifespan" or self._is_excluded(scope["path"]):
             await self._app(scope, receive, send)
             return
         try:
@@ -79,9 +77,7 @@ class ClerkMiddleware:
             return
         scope[_KEY] = who
         if scope["type"] == "websocket" and who is not None:
-            await _Watched(self._auth, who, self._recheck_seconds).run(
-                self._app, scope, receive, send
-            )
+            await _Watched(self._auth, who).run(self._app, scope, receive, send)
         else:
             await self._app(scope, receive, send)
 
@@ -106,10 +102,9 @@ class ClerkMiddleware:
 class _Watched:
     """A WebSocket that is closed under its application when the caller is no longer let in."""
 
-    def __init__(self, auth: ClerkAuth, who: Principal, recheck_seconds: float) -> None:
+    def __init__(self, auth: ClerkAuth, who: Principal) -> None:
         self._auth = auth
         self._who = who
-        self._recheck_seconds = recheck_seconds
         self._closed = asyncio.Event()
         self._code, self._reason = 0, ""
 
@@ -125,7 +120,7 @@ class _Watched:
                 self._auth.authenticator,
                 self._who,
                 close,
-                recheck_seconds=self._recheck_seconds,
+                recheck_seconds=self._auth.recheck_seconds,
             )
         )
         try:

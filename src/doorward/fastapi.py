@@ -9,6 +9,7 @@ async def me(who: Annotated[Principal, Depends(clerk.required)]): ...
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import suppress
+from functools import cached_property
 from typing import Any
 
 from fastapi import HTTPException, Request, WebSocket, WebSocketException
@@ -23,7 +24,7 @@ from doorward.clerk.auth import check_question
 from doorward.clerk.errors import ConfigurationError
 from doorward.clerk.events import Event
 from doorward.clerk.refusals import Forbidden, Refusal, require
-from doorward.clerk.watch import RECHECK_SECONDS, close_code, watch
+from doorward.clerk.watch import close_code, watch
 from doorward.identity.principal import Principal
 
 __all__ = [
@@ -69,7 +70,7 @@ class Required(SecurityBase):
             if self._asked is not None:
                 require(who, self._asked)
         except Refusal as refusal:
-            raise _response(connection, refusal) from refusal
+            raise response_to(connection, refusal) from refusal
         return who
 
 
@@ -86,22 +87,25 @@ class Optional(SecurityBase):
         try:
             return await self._authenticate(connection.scope)
         except Refusal as refusal:
-            raise _response(connection, refusal) from refusal
+            raise response_to(connection, refusal) from refusal
 
 
 class ClerkAuth(_ClerkAuth):
     """Verifies Clerk's credentials and guards FastAPI's routes.
 
     Takes the options of ``doorward.clerk.auth.ClerkAuth``. ``required`` and ``optional`` are
-    dependencies for HTTP routes, ``websocket`` one for WebSockets, which are judged again every
-    ``recheck_seconds`` while they are open.
+    dependencies for HTTP routes, ``websocket`` one for WebSockets.
     """
 
-    def __init__(self, *, recheck_seconds: float = RECHECK_SECONDS, **options: Any) -> None:
-        super().__init__(**options)
-        self._recheck_seconds = recheck_seconds
-        self.required = Required(self)
-        self.optional = Optional(self)
+    @cached_property
+    def required(self) -> Required:
+        """The dependency that lets in only verified callers."""
+        return Required(self)
+
+    @cached_property
+    def optional(self) -> Optional:
+        """The dependency that also lets in whoever sends no credential."""
+        return Optional(self)
 
     def requires(self, **asked: Any) -> Required:
         """Make a dependency that lets in only callers who have all that is asked for.
@@ -131,7 +135,7 @@ class ClerkAuth(_ClerkAuth):
                 await websocket.close(code, reason)
 
         watching = asyncio.create_task(
-            watch(self.authenticator, who, close, recheck_seconds=self._recheck_seconds)
+            watch(self.authenticator, who, close, recheck_seconds=self.recheck_seconds)
         )
         try:
             yield who
@@ -175,7 +179,8 @@ class ClerkWebhook:
             raise HTTPException(400, f"Not a webhook of Clerk's: {exc.reason}") from exc
 
 
-def _response(connection: HTTPConnection, refusal: Refusal) -> Exception:
+def response_to(connection: HTTPConnection, refusal: Refusal) -> Exception:
+    """Give what to raise so that FastAPI answers a request or a handshake with a refusal."""
     if connection.scope["type"] == "websocket":
         return WebSocketException(close_code(refusal), refusal.reason)
     if not (isinstance(refusal, Forbidden) and refusal.is_reverification):

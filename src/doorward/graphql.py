@@ -17,8 +17,8 @@ from strawberry.fastapi import BaseContext
 from strawberry.permission import BasePermission
 
 from doorward.clerk.auth import ClerkAuth, check_question
-from doorward.clerk.refusals import NO_TOKEN, NotAuthenticated, Refusal
-from doorward.fastapi import RefusalResponse
+from doorward.clerk.refusals import NO_TOKEN, Refusal, Unavailable
+from doorward.fastapi import response_to
 from doorward.identity.principal import Principal
 
 __all__ = ["Context", "SignedIn", "context", "principal", "requires", "while_valid"]
@@ -59,7 +59,7 @@ def context(auth: ClerkAuth) -> Callable[[HTTPConnection], Awaitable[Context]]:
         try:
             caller = await auth.authenticator.authenticate_optional(connection.scope)
         except Refusal as refusal:
-            raise RefusalResponse(refusal) from refusal
+            raise response_to(connection, refusal) from refusal
         return Context(auth, caller)
 
     return get_context
@@ -70,7 +70,7 @@ async def principal(info: Any) -> Principal:
     try:
         caller = await info.context.caller()
     except Refusal as refusal:
-        raise _error(refusal.detail, "UNAUTHENTICATED", reason=refusal.reason) from refusal
+        raise _refused(refusal) from refusal
     if caller is None:
         raise _error("Not authenticated", "UNAUTHENTICATED", reason=NO_TOKEN)
     who: Principal = caller
@@ -114,9 +114,13 @@ async def while_valid(info: Any, items: AsyncIterator[_Item]) -> AsyncIterator[_
         try:
             await info.context.auth.authenticator.still_valid(who)
         except Refusal as refusal:
-            code = "UNAUTHENTICATED" if isinstance(refusal, NotAuthenticated) else "UNAVAILABLE"
-            raise _error(refusal.detail, code, reason=refusal.reason) from refusal
+            raise _refused(refusal) from refusal
         yield item
+
+
+def _refused(refusal: Refusal) -> StrawberryGraphQLError:
+    code = "UNAVAILABLE" if isinstance(refusal, Unavailable) else "UNAUTHENTICATED"
+    return _error(refusal.detail, code, reason=refusal.reason)
 
 
 def _error(message: str, code: str, **more: Any) -> StrawberryGraphQLError:

@@ -17,6 +17,7 @@ from doorward.clerk.revocation import Revocation
 from doorward.clerk.rules import CLOCK_SKEW_DEFAULT
 from doorward.clerk.sources import CookiePolicy, Scope
 from doorward.clerk.verifier import Verifier
+from doorward.clerk.watch import RECHECK_SECONDS
 from doorward.identity.credentials import CredentialShape
 from doorward.identity.principal import Principal
 
@@ -33,7 +34,8 @@ class ClerkAuth:
     the CLERK_* environment is read. ``accepts`` names the kinds of credential: ``session_token``,
     ``m2m_token``, ``api_key``, ``oauth_token``. ``cookies`` also takes Clerk's session cookies,
     by default wherever ``authorized_parties`` says whose pages may send them.
-    ``template_tokens`` lets JWT-template tokens count as sessions. Raises ConfigurationError,
+    ``template_tokens`` lets JWT-template tokens count as sessions. Open WebSockets are judged
+    again every ``recheck_seconds``. Raises ConfigurationError,
     which names every mistake.
     """
 
@@ -57,6 +59,7 @@ class ClerkAuth:
         client_uat_required: bool = True,
         template_tokens: bool = False,
         pending_is_signed_out: bool = True,
+        recheck_seconds: float = RECHECK_SECONDS,
         now: Callable[[], float] = time.time,
     ) -> None:
         given = {
@@ -96,6 +99,7 @@ class ClerkAuth:
             pending_is_signed_out=pending_is_signed_out,
         )
         self.revocation = revocation
+        self.recheck_seconds = recheck_seconds
 
     async def authenticate(self, scope: Scope) -> Principal:
         """Verify a request or a WebSocket's handshake, from its ASGI scope.

@@ -1,11 +1,14 @@
 """Open streams judged again: a socket must not outlive the credential it was opened with."""
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable
 
 from doorward.clerk.authenticator import Authenticator
-from doorward.clerk.refusals import Forbidden, Refusal, Unavailable
+from doorward.clerk.refusals import REVOCATION_UNKNOWN, Forbidden, Refusal, Unavailable
 from doorward.identity.principal import Principal
+
+_log = logging.getLogger(__name__)
 
 CLOSE_NOT_AUTHENTICATED = 4401
 CLOSE_FORBIDDEN = 4403
@@ -38,4 +41,9 @@ async def watch(
             await authenticator.still_valid(who)
         except Refusal as refusal:
             await close(close_code(refusal), refusal.reason)
+            return
+        except Exception:  # noqa: BLE001 - logged, and the socket is closed
+            # Whatever a revocation raises, a socket that nobody judges must not stay open.
+            _log.exception("An open WebSocket could not be judged again.")
+            await close(CLOSE_UNAVAILABLE, REVOCATION_UNKNOWN)
             return
