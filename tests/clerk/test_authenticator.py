@@ -10,7 +10,7 @@ from doorward.clerk.auth import ClerkAuth, check_question
 from doorward.clerk.errors import ConfigurationError
 from doorward.clerk.machine import OpaqueTokens
 from doorward.clerk.publishable import PublishableKey
-from doorward.clerk.refusals import NotAuthenticated, Refusal, Unavailable, request_state
+from doorward.clerk.refusals import NotAuthenticated, Refusal, Unavailable
 from doorward.clerk.revocation import Revocations
 from doorward.clerk.state import MemoryState
 from support import NOON, Clock
@@ -193,6 +193,8 @@ class TestCookies:
         auth = auth_with(authorized_parties=[PARTY], client_uat_required=False)
 
         assert seen(auth, request(cookie=f"__session={issuer.sign(claims())}")).user_id == "user_1"
+        signed_out = self.cookies(issuer.sign(claims()), uat=0)
+        assert seen(auth, signed_out) == "session-token-but-no-client-uat"
 
     def test_a_token_older_than_the_last_sign_in_is_refused(self, auth, issuer):
         older = self.cookies(issuer.sign(claims()), uat=int(NOON) + 1)
@@ -481,13 +483,6 @@ class TestNobody:
         for token in ("garbage", issuer.sign(claims())):
             with pytest.raises(NotAuthenticated):
                 asyncio.run(auth.authenticator.authenticate_optional(bearer(token)))
-
-    def test_an_expired_token_has_clerks_word_for_the_request(self):
-        prefix = "session-token-expired-refresh-non-eligible"
-        assert request_state("token-expired", "GET") == f"{prefix}-no-refresh-cookie"
-        assert request_state("token-expired", "POST") == f"{prefix}-non-get"
-        assert request_state("token-not-active-yet", "GET") == "session-token-nbf"
-        assert request_state("token-invalid", "GET") == "token-invalid"
 
 
 class TestWhoIsStillThere:

@@ -94,6 +94,7 @@ def test_a_timestamp_is_whole_seconds(timestamp):
     "headers",
     [
         VECTOR | {"svix-id": "msg_124"},
+        VECTOR | {"svix-id": "msg_\ud800"},
         VECTOR | {"svix-timestamp": "1700000001"},
         VECTOR | {"svix-signature": "v1,AAAA"},
         VECTOR | {"svix-signature": "v1"},

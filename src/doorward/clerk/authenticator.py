@@ -132,7 +132,8 @@ class Authenticator:
         token, uat = found.token, found.client_uat
         if token is None:
             raise NotAuthenticated(_UAT_WITHOUT_TOKEN if uat else NO_TOKEN)
-        if not uat and self._cookies.client_uat_required:
+        # 0 says that the browser signed out, which is more than saying nothing.
+        if uat == 0 or (uat is None and self._cookies.client_uat_required):
             raise NotAuthenticated(_TOKEN_WITHOUT_UAT)
         try:
             opened = self.verifier.open(token)

@@ -81,9 +81,9 @@ class ClerkOptions:
     def rules(self) -> Rules:
         """Give what a token must satisfy."""
         return Rules(
-            authorized_parties=_names(self.authorized_parties),
-            audience=_names(self.audience),
-            issuer=_names(self.issuer),
+            authorized_parties=names(self.authorized_parties),
+            audience=names(self.audience),
+            issuer=names(self.issuer),
             clock_skew=float(self.clock_skew),
             templates=self.templates,
         )
@@ -144,7 +144,7 @@ class ClerkOptions:
         return f"clock_skew is a number of seconds from 0 to {_SKEW_SECONDS_MAX}."
 
     def _wrong_parties(self) -> str | None:
-        for party in _names(self.authorized_parties):
+        for party in names(self.authorized_parties):
             parts = urlsplit(party)
             if parts.scheme and (parts.path or parts.query):
                 return (
@@ -209,7 +209,8 @@ def _read(variable: str, file: str, mistakes: list[str]) -> str:
         return ""
 
 
-def _names(value: str | Iterable[str] | None) -> frozenset[str]:
+def names(value: str | Iterable[str] | None) -> frozenset[str]:
+    """Give one name or several as a set, empty for None."""
     if value is None:
         return frozenset()
     return frozenset([value]) if isinstance(value, str) else frozenset(value)

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-_MILLISECONDS_FROM = 100_000_000_000
+from doorward.clerk.times import seconds_of
 
 
 class EventMalformed(ValueError):
@@ -215,7 +215,7 @@ def _when(envelope: Mapping[str, Any], data: Mapping[str, Any], sent_at: float) 
     deleted = data.get("deleted") is True
     for value in (None if deleted else data.get("updated_at"), envelope.get("timestamp")):
         if isinstance(value, int | float) and not isinstance(value, bool) and value > 0:
-            return value / 1000 if value >= _MILLISECONDS_FROM else float(value)
+            return seconds_of(value)
     return sent_at
 
 

@@ -22,6 +22,7 @@ from doorward.clerk.errors import (
     TokenVerificationError,
 )
 from doorward.clerk.http import Http, RequestFailed, secret_headers
+from doorward.clerk.times import seconds_of
 from doorward.identity.credentials import CredentialShape
 from doorward.identity.principal import Principal
 
@@ -33,7 +34,6 @@ UNKNOWN_SECONDS = 10.0
 _UNKNOWN_MAX = 1000
 _FAILURES_MAX = 5
 _OPEN_SECONDS = 10.0
-_MILLISECONDS_FROM = 100_000_000_000  # later than any date in seconds, earlier than any since 1973
 _SHAPE = re.compile(r"(?:ak|mt|oat)_[A-Za-z0-9_-]{1,512}", re.ASCII)
 _NOT_CLAIMS = frozenset({"iss", "sub", "exp", "nbf", "iat", "jti"})
 
@@ -247,7 +247,7 @@ def _seconds(value: Any) -> float | None:
     """Read a time that Clerk gives in milliseconds, and for OAuth tokens in seconds."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None if value is None else 0.0
-    return value / 1000 if value >= _MILLISECONDS_FROM else float(value)
+    return seconds_of(value)
 
 
 def _texts(value: Any) -> frozenset[str]:

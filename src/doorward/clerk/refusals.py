@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from doorward.clerk.errors import SERVER_REASONS, Reason, TokenVerificationError
+from doorward.clerk.errors import SERVER_REASONS, TokenVerificationError
 from doorward.identity.principal import Principal
 
 RETRY_AFTER_SECONDS = 5
@@ -13,11 +13,6 @@ REVOKED = "session-revoked"
 PENDING = "session-pending"
 FOREIGN_ORIGIN = "cookie-origin-untrusted"
 REVOCATION_UNKNOWN = "revocation-unavailable"
-_EXPIRED = "session-token-expired-refresh-non-eligible-"
-_STATES = {
-    Reason.NOT_ACTIVE_YET.value: "session-token-nbf",
-    Reason.IAT_IN_THE_FUTURE.value: "session-token-iat-in-the-future",
-}
 
 
 class Refusal(Exception):
@@ -116,14 +111,3 @@ def refusal_of(exc: TokenVerificationError) -> Refusal:
     if exc.reason in SERVER_REASONS:
         return Unavailable(exc.reason.value)
     return NotAuthenticated(exc.reason.value)
-
-
-def request_state(reason: str, method: str) -> str:
-    """Give Clerk's word for a request whose session token was refused for this reason.
-
-    Source: ``convertTokenVerificationErrorReasonToAuthErrorReason`` of Clerk's JavaScript SDK.
-    Doorward never refreshes for the browser, so an expired token is never eligible for it.
-    """
-    if reason == Reason.EXPIRED:
-        return _EXPIRED + ("no-refresh-cookie" if method == "GET" else "non-get")
-    return _STATES.get(reason, reason)

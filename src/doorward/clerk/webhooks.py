@@ -85,7 +85,7 @@ class Verifier:
         if len(body) > BODY_BYTES_MAX:
             raise WebhookVerificationError("body-too-large", "The body is larger than 1 MiB.")
         sent_at = _checked_time(timestamp, self._now())
-        signed = b".".join((message_id.encode(), timestamp.encode(), body))
+        signed = b".".join((message_id.encode(errors="replace"), timestamp.encode(), body))
         if not _any_matches(self._keys, signed, signatures):
             raise WebhookVerificationError("signature-mismatch", "No matching signature found.")
         return _event(message_id, body, sent_at)

@@ -23,6 +23,7 @@ from fastapi.security.utils import get_authorization_scheme_param
 from pydantic import BaseModel
 
 from doorward.clerk.claims import Claims
+from doorward.clerk.configuration import names
 from doorward.clerk.errors import Reason, TokenVerificationError
 from doorward.clerk.jwks import COOL_DOWN_SECONDS, STALE_SECONDS, Patience, RemoteKeys
 from doorward.clerk.refusals import NO_TOKEN, NotAuthenticated, Refusal, refusal_of
@@ -127,9 +128,7 @@ class ClerkHTTPBearer(HTTPBearer):
             headers=_headers(config.jwks_headers),
             patience=_patience(config),
         )
-        self._rules = Rules(
-            authorized_parties=_names(authorized_parties), templates=template_tokens
-        )
+        self._rules = Rules(authorized_parties=names(authorized_parties), templates=template_tokens)
         self._kind = None if any_token_class else CredentialShape.SESSION
         self._now = now
 
@@ -177,9 +176,9 @@ class ClerkHTTPBearer(HTTPBearer):
         if config.verify_exp:
             check_expiry(claims, config.leeway, now)
         if config.verify_iss:
-            check_issuer(claims, _names(self.issuer))
+            check_issuer(claims, names(self.issuer))
         if config.verify_aud:
-            _check_audience(claims, _names(self.audience))
+            _check_audience(claims, names(self.audience))
         if self._rules.authorized_parties:
             check_party(claims, self._rules, may_be_absent=False)
 
@@ -224,12 +223,6 @@ def _headers(given: Mapping[str, Any] | None) -> dict[str, str]:
         name: value.decode("latin-1") if isinstance(value, bytes) else str(value)
         for name, value in (given or {}).items()
     }
-
-
-def _names(value: str | Iterable[str] | None) -> frozenset[str]:
-    if value is None:
-        return frozenset()
-    return frozenset([value]) if isinstance(value, str) else frozenset(value)
 
 
 def _check_texts(claims: Claims) -> None:

@@ -104,6 +104,11 @@ def test_of_two_records_the_later_one_counts_in_whatever_order_they_come(run):
     assert run(steps) == [Record(3.0, b"newer")]
 
 
+def test_nothing_is_found_where_nothing_is_asked(run):
+    """A machine's token without an id has no name to be revoked by, and is no outage."""
+    assert run(get) == []
+
+
 def test_a_key_is_added_once(run):
     async def steps(state):
         return [await state.add("a", LATER), await state.add("a", LATER)]

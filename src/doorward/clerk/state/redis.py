@@ -6,12 +6,9 @@ guess would let a revoked credential in.
 
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from doorward.clerk.state.record import Record, StateUnavailable
-
-if TYPE_CHECKING:
-    pass
 
 _PUT = """
 local kept = redis.call('GET', KEYS[1])
@@ -41,6 +38,8 @@ class RedisState:
 
     async def get(self, keys: Sequence[str]) -> list[Record | None]:
         """Give the records of these keys; raises StateUnavailable."""
+        if not keys:
+            return []
         found = await self._asked(self._redis.mget([self._prefix + key for key in keys]))
         return [None if text is None else _record(text) for text in found]
 
