@@ -169,6 +169,13 @@ class TestCookies:
         assert seen(auth, self.cookies(token)).user_id == "user_1"
         assert seen(auth, bearer(token)) == "token-invalid-authorized-parties"
 
+    def test_a_token_that_was_good_as_a_cookie_is_not_thereby_good_in_a_header(self, auth, issuer):
+        token = issuer.sign(claims())
+
+        for _ in range(2):  # remembered from the first time
+            assert seen(auth, self.cookies(token)).user_id == "user_1"
+            assert seen(auth, bearer(token)) == "token-invalid-authorized-parties"
+
     def test_cookies_are_not_read_where_no_party_is_named(self, auth_with, issuer):
         token = issuer.sign(claims())
 
@@ -562,6 +569,27 @@ def test_an_answer_carries_all_that_asgi_needs():
     assert b"jwk" not in body
 
 
+def test_a_remembered_token_is_judged_by_everything_that_can_change(auth_with, issuer, clock):
+    revocations = Revocations(MemoryState(clock), now=clock)
+    auth, token = auth_with(revocation=revocations), issuer.sign(claims())
+    assert seen(auth, bearer(token)) is seen(auth, bearer(token))  # remembered
+
+    asyncio.run(revocations.revoke_session("sess_1"))
+    assert seen(auth, bearer(token)) == "session-revoked"
+
+    clock.advance(seconds=65)
+    assert seen(auth, bearer(token)) == "token-expired"
+
+
+def test_two_tokens_that_differ_in_one_letter_are_never_taken_for_each_other(auth_with, issuer):
+    auth, token = auth_with(), issuer.sign(claims())
+    assert seen(auth, bearer(token)).user_id == "user_1"
+
+    for place in range(0, len(token), 7):
+        other = "A" if token[place] != "A" else "B"
+        assert isinstance(seen(auth, bearer(token[:place] + other + token[place + 1 :])), str)
+
+
 def test_a_remembered_token_is_refused_when_the_clock_turns_out_to_have_been_ahead(
     auth_with, issuer, clock
 ):
@@ -575,7 +603,7 @@ def test_a_remembered_token_is_refused_when_the_clock_turns_out_to_have_been_ahe
 
 def test_what_is_shown_of_a_token_holds_nothing_that_lets_one_in(auth_with, issuer):
     token = issuer.sign(claims())
-    opened = auth_with().authenticator.verifier.open(token)
+    opened = auth_with().authenticator.verifier.open(token.encode())
 
     shown = f"{opened!r} {opened.claims!r}"
     assert not any(part[:8] in shown for part in token.split("."))

@@ -10,7 +10,7 @@ from doorward.identity.credentials import (
 
 @pytest.mark.parametrize("scheme", [b"Bearer", b"bearer", b"BEARER"])
 def test_the_scheme_is_case_insensitive(scheme):
-    assert bearer_token([(b"authorization", scheme + b" abc")]) == "abc"
+    assert bearer_token([(b"authorization", scheme + b" abc")]) == b"abc"
 
 
 @pytest.mark.parametrize("headers", [[], [(b"authorization", b"Basic abc")], [(b"x", b"y")]])
@@ -34,12 +34,12 @@ def test_two_headers_are_an_error_since_parties_on_the_way_may_read_different_on
 @pytest.mark.parametrize(
     ("token", "shape"),
     [
-        ("eyJhbGciOi.e30.x", CredentialShape.SESSION),
-        ("mt_abc", CredentialShape.M2M),
-        ("oat_abc", CredentialShape.OAUTH),
-        ("ak_abc", CredentialShape.API_KEY),
-        ("AK_abc", CredentialShape.SESSION),
-        ("", CredentialShape.SESSION),
+        (b"eyJhbGciOi.e30.x", CredentialShape.SESSION),
+        (b"mt_abc", CredentialShape.M2M),
+        (b"oat_abc", CredentialShape.OAUTH),
+        (b"ak_abc", CredentialShape.API_KEY),
+        (b"AK_abc", CredentialShape.SESSION),
+        (b"", CredentialShape.SESSION),
     ],
 )
 def test_the_shape_tells_the_kind(token, shape):
