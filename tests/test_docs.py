@@ -86,6 +86,18 @@ def test_every_reason_for_a_refusal_is_explained_and_nothing_else():
     assert documented == declared | {refusals.REVOCATION_UNKNOWN}
 
 
+def test_every_difference_from_clerks_sdk_is_listed_and_names_a_test_that_there_is():
+    from clerk.differential.wanted import WANTED
+
+    page = (ROOT / "docs/reference/differences.md").read_text()
+    source = "".join(path.read_text() for path in (ROOT / "tests").glob("**/test_*.py"))
+
+    for one in WANTED:
+        assert f"| {one.name} |" in page, one.name
+    for name in re.findall(r"`(test_\w+)`", page):
+        assert f"def {name}(" in source, name
+
+
 def test_every_link_between_documents_leads_somewhere():
     for page in [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *ROOT.glob("docs/**/*.md")]:
         for target in re.findall(r"\]\(([^)#:]+)\)", page.read_text()):

@@ -1,13 +1,18 @@
 """Requests with every credential that Clerk issues, from every place it may stand in."""
 
 import asyncio
+import json
+from base64 import urlsafe_b64encode
 from typing import ClassVar
 
 import httpx2
 import pytest
+from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
+from cryptography.hazmat.primitives.hashes import SHA256
 
 from doorward.clerk.auth import ClerkAuth, check_question
 from doorward.clerk.errors import ConfigurationError
+from doorward.clerk.jwks import RemoteKeys
 from doorward.clerk.machine import OpaqueTokens
 from doorward.clerk.publishable import PublishableKey
 from doorward.clerk.refusals import NotAuthenticated, Refusal, Unavailable
@@ -25,6 +30,15 @@ PK = PublishableKey.parse("pk_test_ZXhhbXBsZS5hY2NvdW50cy5kZXYk")
 def claims(**more) -> dict:
     body = {"sub": "user_1", "sid": "sess_1", "iat": int(NOON), "exp": int(NOON) + 60} | more
     return {name: value for name, value in body.items() if value is not ...}
+
+
+def signed(header, body, by) -> str:
+    """A token whose header holds nothing of Clerk's."""
+    segments = [
+        urlsafe_b64encode(json.dumps(part).encode()).rstrip(b"=") for part in (header, body)
+    ]
+    signature = by._key.sign(b".".join(segments), PKCS1v15(), SHA256())
+    return b".".join([*segments, urlsafe_b64encode(signature).rstrip(b"=")]).decode()
 
 
 def request(method="GET", kind="http", **headers: str) -> dict:
@@ -546,8 +560,6 @@ def test_a_token_can_be_verified_by_itself_and_a_question_is_checked(auth_with, 
 
 
 def test_keys_that_must_be_fetched_are_waited_for(issuer, clock):
-    from doorward.clerk.jwks import RemoteKeys
-
     def answer(_):
         return httpx2.Response(200, json=issuer.jwks())
 
@@ -567,6 +579,52 @@ def test_an_answer_carries_all_that_asgi_needs():
     assert dict(headers)[b"retry-after"] == b"5"
     assert dict(headers)[b"content-length"] == str(len(body)).encode()
     assert b"jwk" not in body
+
+
+class TestAnotherIssuer:
+    """Any OpenID provider that signs with RS256: its tokens know nothing of Clerk's header."""
+
+    ISSUER = "https://login.example.com/realms/staff"
+
+    @pytest.fixture
+    def auth(self, stranger, clock):
+        auth = ClerkAuth(
+            jwks_url=f"{self.ISSUER}/certs", issuer=self.ISSUER, audience="api", now=clock
+        )
+        auth.authenticator.verifier.keys = RemoteKeys(
+            f"{self.ISSUER}/certs",
+            clock,
+            transport=httpx2.MockTransport(lambda _: httpx2.Response(200, json=stranger.jwks())),
+        )
+        return auth
+
+    def token(self, stranger, **more):
+        body = {"sub": "0f3c-17", "iss": self.ISSUER, "aud": ["api", "account"], "azp": "web"}
+        return signed(
+            {"alg": "RS256", "kid": stranger.kid}, claims(sid=...) | body | more, stranger
+        )
+
+    def test_is_trusted_by_its_keys_and_its_name(self, auth, stranger):
+        who = seen(auth, bearer(self.token(stranger)))
+
+        assert (who.user_id, who.session_id, who.org_id) == ("0f3c-17", None, None)
+
+    @pytest.mark.parametrize(
+        ("odd", "reason"),
+        [
+            ({"iss": "https://login.example.com/realms/other"}, "token-invalid-issuer"),
+            ({"iss": ["https://login.example.com/realms/staff"]}, "token-invalid-issuer"),
+            ({"aud": "elsewhere"}, "token-verification-failed"),
+            ({"exp": int(NOON) - 5}, "token-expired"),
+        ],
+    )
+    def test_says_for_whom_and_until_when(self, auth, stranger, odd, reason):
+        assert seen(auth, bearer(self.token(stranger, **odd))) == reason
+
+    def test_is_not_spoken_for_by_anybody_else(self, auth, issuer, stranger):
+        foreign = issuer.sign(claims(iss=self.ISSUER, aud="api"), {"kid": stranger.kid})
+
+        assert seen(auth, bearer(foreign)) == "token-invalid-signature"
 
 
 def test_a_remembered_token_is_judged_by_everything_that_can_change(auth_with, issuer, clock):

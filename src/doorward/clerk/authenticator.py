@@ -45,6 +45,7 @@ class Authenticator:
         revocation: Revocation | None = None,
         directory: Directory | None = None,
         pending_is_signed_out: bool = True,
+        bearer_exactly: bool = False,
     ) -> None:
         self.verifier = verifier
         self.revocation = revocation
@@ -53,13 +54,14 @@ class Authenticator:
         self._cookies = cookies or CookiePolicy(enabled=False)
         self._directory = directory
         self._pending_is_signed_out = pending_is_signed_out
+        self._bearer_exactly = bearer_exactly
 
     async def authenticate(self, scope: Scope) -> Principal:
         """Give the verified caller of a request or WebSocket handshake, from its ASGI scope.
 
         Raises NotAuthenticated and Unavailable.
         """
-        raw = header_token(scope)
+        raw = header_token(scope, exactly=self._bearer_exactly)
         if raw is None:
             return await self._admit(await self._by_cookie(scope))
         return await self._admit(self._known(raw) or await self._by_token(raw))
@@ -72,8 +74,7 @@ class Authenticator:
         try:
             return await self.authenticate(scope)
         except NotAuthenticated as refusal:
-            unsent = refusal.reason == Reason.TYPE_MISMATCH and header_token(scope) is None
-            if refusal.reason in NOBODY or unsent:
+            if refusal.reason in NOBODY or self._takes_nothing_of(scope, refusal):
                 return None
             raise
 
@@ -100,6 +101,11 @@ class Authenticator:
         """Close connections to Clerk."""
         if self._opaque is not None:
             await self._opaque.aclose()
+
+    def _takes_nothing_of(self, scope: Scope, refusal: NotAuthenticated) -> bool:
+        """Say whether a request without a header was refused where only headers count."""
+        mismatched = refusal.reason == Reason.TYPE_MISMATCH
+        return mismatched and header_token(scope, exactly=self._bearer_exactly) is None
 
     def _known(self, raw: bytes) -> Principal | None:
         """Give whom a token speaks for that was let in before and still counts."""

@@ -33,7 +33,7 @@ class CookiePolicy:
     client_uat_required: bool = True
 
 
-def header_token(scope: Mapping[str, Any]) -> bytes | None:
+def header_token(scope: Mapping[str, Any], *, exactly: bool = False) -> bytes | None:
     """Take the token of the Authorization header, or of a WebSocket's subprotocols.
 
     A browser's WebSocket sends no header of the page's choosing, so the token may follow the
@@ -41,7 +41,7 @@ def header_token(scope: Mapping[str, Any]) -> bytes | None:
     """
     headers = scope["headers"]
     try:
-        token = bearer_token(headers)
+        token = bearer_token(headers, exactly=exactly)
     except AuthorizationMalformed as exc:
         raise NotAuthenticated(Reason.INVALID.value) from exc
     if token is None and scope["type"] == "websocket":

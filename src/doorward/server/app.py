@@ -180,6 +180,7 @@ def _guard(
             api_url=clerk.api_url,
             authorized_parties=clerk.authorized_parties or None,
             cookies=False,
+            bearer_exactly=True,
             now=now,
         )
     own = {settings.public_url, f"http://127.0.0.1:{settings.port}"}
@@ -188,6 +189,7 @@ def _guard(
         authorized_parties=(DEFAULT_PARTY, *sorted(own), f"http://localhost:{settings.port}"),
         revocation=revocations,
         cookies=False,
+        bearer_exactly=True,
         now=now,
     )
 
