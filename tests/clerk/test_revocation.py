@@ -1,15 +1,19 @@
 """What was revoked is refused on the very next question, whoever revoked it and wherever."""
 
 import asyncio
+import subprocess
+import sys
+import uuid
 
 import pytest
 
+from backing import REDIS_PROGRAMS
 from doorward.clerk.auth import ClerkAuth
 from doorward.clerk.directory import Directory
 from doorward.clerk.events import EventMalformed, read_event
 from doorward.clerk.refusals import Refusal
 from doorward.clerk.revocation import Revocations
-from doorward.clerk.state import MemoryState, SqliteState
+from doorward.clerk.state import MemoryState, PostgresState, RedisState, SqliteState
 from doorward.clerk.state.record import StateUnavailable
 from doorward.identity.principal import Principal
 from support import NOON
@@ -200,6 +204,77 @@ class TestAState:
 
         who = self.reason(issuer, clock, MemoryState(clock), directory=directory)
         assert who.has(metadata={"can_upload": True})
+
+
+ANOTHER_PROCESS = """
+import asyncio, sys
+from doorward.clerk import state
+from doorward.clerk.revocation import Revocations
+
+kind, address, name = sys.argv[1:]
+if kind == "sqlite":
+    kept = state.SqliteState(address)
+elif kind == "postgres":
+    kept = state.PostgresState(address, table=name)
+else:
+    kept = state.RedisState(address, prefix=name)
+
+async def steps():
+    await Revocations(kept).revoke_session("sess_1")
+    if kind != "sqlite":
+        await kept.aclose()
+
+asyncio.run(steps())
+"""
+
+
+class TestAcrossTwoProcesses:
+    @pytest.fixture(
+        params=[
+            "sqlite",
+            *REDIS_PROGRAMS,
+            pytest.param("postgres", marks=pytest.mark.xdist_group("postgres")),
+        ]
+    )
+    def place(self, request, tmp_path):
+        """A kind of state, where it is, and a name in it that no other test uses."""
+        kind = request.param
+        if kind == "sqlite":
+            address = str(tmp_path / "s")
+        elif kind == "postgres":
+            address = request.getfixturevalue("postgres").url
+        else:
+            address = request.getfixturevalue("redis_url")(kind)
+        return kind, address, f"t_{uuid.uuid4().hex}"
+
+    def kept(self, kind, address, name):
+        if kind == "sqlite":
+            return SqliteState(address)
+        if kind == "postgres":
+            return PostgresState(address, table=name)
+        return RedisState(address, prefix=name)
+
+    def test_what_one_revokes_the_other_refuses_with_its_very_next_request(
+        self, place, issuer, clock
+    ):
+        kept = self.kept(*place)
+        key = issuer.public_key_pem
+        auth = ClerkAuth(jwt_key=key, revocation=Revocations(kept), now=clock)
+        token = issuer.mint("alice", claims={"sid": "sess_1"})
+
+        async def steps():
+            try:
+                assert (await auth.authenticator.verify(token)).user_id == "user_alice"
+                command = [sys.executable, "-c", ANOTHER_PROCESS, *place]
+                await asyncio.to_thread(subprocess.run, command, check=True)
+                with pytest.raises(Refusal) as refused:
+                    await auth.authenticator.verify(token)
+                return refused.value.reason
+            finally:
+                if not isinstance(kept, SqliteState):
+                    await kept.aclose()
+
+        assert asyncio.run(steps()) == "session-revoked"
 
 
 class TestTheDirectory:
