@@ -4,6 +4,7 @@ import asyncio
 import subprocess
 import sys
 import uuid
+from dataclasses import replace
 
 import pytest
 
@@ -138,6 +139,54 @@ def test_an_older_event_that_comes_late_takes_nothing_back(revocations):
         event("user.deleted", {"id": "user_alice", "deleted": True}, at=NOON),
         event("user.updated", {"id": "user_alice", "banned": True}, at=NOON - 60),
     )
+
+    assert revocations.revoked(ALICE)
+
+
+def test_a_member_who_is_removed_long_after_joining_is_refused_with_the_token_of_today(revocations):
+    """What is deleted still says when it last changed, which may be years ago."""
+    joined = membership() | {"updated_at": (NOON - 86_400) * 1000}
+
+    apply(revocations, event("organizationMembership.deleted", joined, at=NOON))
+
+    assert revocations.revoked(ALICE)
+
+
+def test_who_is_removed_and_comes_back_is_let_in_with_a_fresh_token_only(revocations):
+    again = membership() | {"updated_at": (NOON + 60) * 1000}
+    apply(
+        revocations,
+        event("organizationMembership.created", again, at=NOON + 60),
+        event("organizationMembership.deleted", membership(), at=NOON + 30),
+    )
+
+    assert revocations.revoked(ALICE)
+    assert not revocations.revoked(replace(ALICE, issued_at=NOON + 60))
+
+
+def test_of_a_user_who_is_banned_and_unbanned_and_banned_only_fresh_tokens_count(revocations):
+    def ban(*, at, banned):
+        data = {"id": "user_alice", "banned": banned, "updated_at": at * 1000}
+        return event("user.updated", data, at=at)
+
+    first, pardon, second = (
+        ban(at=NOON, banned=True),
+        ban(at=NOON + 60, banned=False),
+        ban(at=NOON + 120, banned=True),
+    )
+    between = replace(ALICE, issued_at=NOON + 90)
+    apply(revocations, first, pardon)
+    assert (revocations.revoked(ALICE), revocations.revoked(between)) == (True, False)
+
+    apply(revocations, second, pardon, first)
+
+    assert revocations.revoked(between)
+    assert not revocations.revoked(replace(ALICE, issued_at=NOON + 180))
+
+
+def test_a_token_of_the_same_second_is_revoked_with_it(revocations):
+    """A token gives its time in whole seconds, an event in thousandths."""
+    apply(revocations, event("user.updated", {"id": "user_alice", "banned": True}, at=NOON + 0.4))
 
     assert revocations.revoked(ALICE)
 
@@ -290,8 +339,6 @@ class TestTheDirectory:
         assert who.has(role="org:admin")
 
     def test_never_goes_over_what_the_token_says(self, directory):
-        from dataclasses import replace
-
         apply(directory, event("organizationMembership.updated", membership("org:admin")))
         apply(directory, event("user.updated", {"id": "user_alice", "public_metadata": {"a": 1}}))
         says = replace(ALICE, org_role="org:member", claims={"metadata": {"a": 2}})
@@ -312,6 +359,16 @@ class TestTheDirectory:
         older = event("organizationMembership.created", membership("org:admin"), at=NOON - 5)
         deleted = event("user.deleted", {"id": "user_alice", "deleted": True})
         apply(directory, gone, older, deleted, event("session.created", session("active")))
+
+        assert directory.complete(ALICE) is ALICE
+
+    def test_gives_no_role_to_who_is_removed_however_long_ago_the_membership_changed(
+        self, directory
+    ):
+        joined = membership("org:admin") | {"updated_at": (NOON - 86_400) * 1000}
+        gone = event("organizationMembership.deleted", joined, at=NOON)
+        late = event("organizationMembership.created", joined, at=NOON - 86_400)
+        apply(directory, gone, late)
 
         assert directory.complete(ALICE) is ALICE
 
@@ -352,6 +409,13 @@ class TestEvents:
         envelope = {"type": "x", "data": {}, "timestamp": 1_700_000_000}
 
         assert read_event("msg_1", envelope, 7.0).happened_at == 1_700_000_000
+
+    @pytest.mark.parametrize(
+        "odd", [10**400, 1e308, -1, 0, True, "2026", None], ids=lambda odd: str(odd)[:5]
+    )
+    def test_pass_over_a_time_that_is_none(self, odd):
+        """One in the far future would outdo every later event."""
+        assert event("user.created", {"id": "user_1", "updated_at": odd}).happened_at == NOON
 
     @pytest.mark.parametrize(
         ("name", "data"),
