@@ -201,6 +201,17 @@ def test_an_entry_is_kept_as_long_as_the_longest_lived_token(state, clock):
     assert not revocations.revoked(ALICE)
 
 
+def test_a_credential_stays_revoked_as_long_as_it_lives(revocations, clock):
+    """A machine's token may live for months, and Clerk itself can't revoke one in JWT form."""
+    machine = Principal(None, token_type="m2m_token", subject="mch_1", credential_id="mt_1")
+    asyncio.run(revocations.revoke_credential("mt_1", until=NOON + 90 * 86_400))
+
+    clock.advance(seconds=90 * 86_400 - 1)
+    assert revocations.revoked(machine)
+    clock.advance(seconds=1)
+    assert not revocations.revoked(machine)
+
+
 class TestAState:
     """One that can't be asked, or that answers later, as Redis does."""
 
