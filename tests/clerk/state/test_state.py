@@ -142,6 +142,33 @@ def test_memory_lets_go_of_what_is_forgotten(clock):
     assert list(state._records) == ["last"]
 
 
+def test_a_change_does_not_make_the_next_question_read_the_whole_file(tmp_path):
+    """A directory of many users changes with every sign-in, and readers wait on the loop."""
+    state = SqliteState(tmp_path / "state.db")
+
+    async def fill():
+        for number in range(300):
+            await state.put(str(number), Record(1.0), LATER)
+
+    asyncio.run(fill())
+    assert state.get(["7"]) == [Record(1.0)]
+    asyncio.run(state.put("7", Record(2.0), LATER))
+    steps = []
+    state._local.connection.set_progress_handler(lambda: steps.append(1), 1)
+
+    assert state.get(["7"]) == [Record(2.0)]
+    assert len(steps) < 100
+
+
+def test_what_was_asked_about_is_not_kept_without_bound(tmp_path):
+    state = SqliteState(tmp_path / "state.db")
+
+    for number in range(12_000):
+        state.get([f"session:{number}"])
+
+    assert len(state._local.known) <= 10_000
+
+
 def test_the_file_is_its_owners_alone(tmp_path):
     path = tmp_path / "deep" / "state.db"
     SqliteState(path)
