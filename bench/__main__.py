@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from importlib import import_module
 from pathlib import Path
 
-NAMES = ["guard", "transfer", "start"]
+NAMES = ["guard", "state", "transfer", "start"]
 RESULTS = Path(__file__).parent / "results"
 
 

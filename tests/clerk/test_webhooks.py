@@ -162,3 +162,15 @@ def test_an_event_counts_once_however_often_it_comes(clock):
         return [await webhooks.is_new(verify(), state) for _ in range(3)]
 
     assert asyncio.run(seen()) == [True, False, False]
+
+
+def test_an_event_whose_work_failed_is_new_with_its_next_delivery(clock):
+    """Else what Clerk delivers again is taken for done, and is lost."""
+    state = MemoryState(clock)
+
+    async def seen():
+        first = await webhooks.is_new(verify(), state)
+        await webhooks.forget(verify(), state)
+        return first, await webhooks.is_new(verify(), state)
+
+    assert asyncio.run(seen()) == (True, True)

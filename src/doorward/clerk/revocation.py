@@ -60,12 +60,20 @@ class Revocations:
         """Refuse every token of a session from now on."""
         await self._put(f"session:{session_id}", _FOREVER)
 
-    async def revoke_credential(self, credential_id: str) -> None:
-        """Refuse a machine credential by its id, or a token by its ``jti``, from now on."""
-        await self._put(f"credential:{credential_id}", _FOREVER)
+    async def revoke_credential(self, credential_id: str, *, until: float | None = None) -> None:
+        """Refuse a machine credential by its id, or a token by its ``jti``, from now on.
+
+        ``until`` is when it expires by itself. Without it the entry is kept for ``keep_seconds``,
+        and a machine's credential that lives longer is good again after them.
+        """
+        await self._put(f"credential:{credential_id}", _FOREVER, until)
 
     async def revoke_user(self, user_id: str, *, at: float | None = None) -> None:
-        """Refuse every token of a user that was made until ``at``, which is now by default."""
+        """Refuse every token of a user that was made until ``at``, which is now by default.
+
+        Tokens are dated by Clerk's clock, and now is by ours: where ours is slow, ``at`` is to be
+        as much later.
+        """
         await self._put(f"user:{user_id}", self._now() if at is None else at)
 
     async def revoke_membership(
@@ -98,8 +106,9 @@ class Revocations:
             case _:
                 pass
 
-    async def _put(self, key: str, until_made: float) -> None:
-        await self._state.put(key, Record(until_made), self._now() + self._keep_seconds)
+    async def _put(self, key: str, until_made: float, until: float | None = None) -> None:
+        until = self._now() + self._keep_seconds if until is None else until
+        await self._state.put(key, Record(until_made), until)
 
     @staticmethod
     async def _revoked_later(found: Awaitable[list[Record | None]], who: Principal) -> bool:

@@ -95,9 +95,21 @@ async def is_new(event: Event, state: State) -> bool:
     """Say whether this event comes for the first time, and remember that it came.
 
     Deliveries are repeated, by retries and by hand, under one id. Raises StateUnavailable: then
-    answer 503, and Clerk delivers again.
+    answer 503, and Clerk delivers again. Where the work that follows fails, ``forget`` the event.
     """
-    return await state.add(f"webhook:{event.id}", time.time() + KEEP_SECONDS)
+    return await state.add(_seen(event), time.time() + KEEP_SECONDS)
+
+
+async def forget(event: Event, state: State) -> None:
+    """Take the next delivery of this event as new, because the work on this one failed.
+
+    Raises StateUnavailable.
+    """
+    await state.remove(_seen(event))
+
+
+def _seen(event: Event) -> str:
+    return f"webhook:{event.id}"
 
 
 def _secrets(secret: str | Iterable[str] | None) -> list[str]:
