@@ -9,7 +9,7 @@ from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-NAMES = ["guard", "transfer", "start"]
+NAMES = ["guard", "install", "transfer", "start"]
 VERSIONED = [
     "clerk-backend-api",
     "cryptography",
