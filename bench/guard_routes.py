@@ -3,6 +3,8 @@
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+from starlette.requests import Request
+
 from bench import guard_peers
 from bench.guard_app import DEPENDENCY, MIDDLEWARE, UNGUARDED, application, guarded
 from bench.guard_peers import Trust
@@ -10,6 +12,7 @@ from bench.measuring import Candidate, Times, added, figure, ratio, time_in_turn
 from doorward.asgi import ClerkMiddleware
 
 _ONE_OBJECT = "the same application object, middleware before it"
+_EMPTY = "a dependency that does nothing"
 _AIMS = {
     MIDDLEWARE: ("<= 5", ""),
     DEPENDENCY: ("<= 15", "<= 60"),
@@ -29,6 +32,7 @@ def _candidates(trust: Trust, tokens: list[str], spare: str) -> dict[str, Candid
     plain = application()
     candidates = {
         UNGUARDED: _warm(plain, tokens),
+        _EMPTY: _warm(application(_nothing), tokens),
         _ONE_OBJECT: _warm(ClerkMiddleware(plain, guard_peers.doorward(trust)), tokens),
     }
     for name in (MIDDLEWARE, DEPENDENCY):
@@ -37,6 +41,10 @@ def _candidates(trust: Trust, tokens: list[str], spare: str) -> dict[str, Candid
     for name in guard_peers.peers():
         candidates[name] = _warm(guarded(name, trust), tokens)
     return candidates
+
+
+async def _nothing(request: Request) -> None:
+    """Cost what FastAPI asks of every dependency that sees the request."""
 
 
 def _warm(app: Any, tokens: list[str]) -> Candidate:
@@ -116,7 +124,10 @@ def _cold(name: str) -> str:
 
 def _figures(times: Times) -> list[dict]:
     plain = times[UNGUARDED]
-    figures = [figure("unguarded route in process", plain, "us")]
+    figures = [
+        figure("unguarded route in process", plain, "us"),
+        added(f"{_EMPTY} adds", times[_EMPTY], plain),
+    ]
     for name, (warm, cold) in _AIMS.items():
         figures.append(added(f"{name} adds, warm", times[name], plain, warm))
         figures.append(added(f"{name} adds, cold", times[_cold(name)], plain, cold))
