@@ -54,6 +54,7 @@ def test_the_guard_runs_as_it_is_printed(issuer, monkeypatch):
 def test_the_guards_run_as_they_are_printed(issuer, monkeypatch, tmp_path):
     blocks = re.findall(r"```python run\n(.*?)```", GUARDS, re.DOTALL)
     monkeypatch.setenv("CLERK_JWT_KEY", issuer.public_key_pem)
+    monkeypatch.setenv("CLERK_AUTHORIZED_PARTIES", "https://app.example.com")
     monkeypatch.setenv("CLERK_WEBHOOK_SIGNING_SECRET", "whsec_" + "A" * 32)
     monkeypatch.chdir(tmp_path)
     printed = []
@@ -63,9 +64,12 @@ def test_the_guards_run_as_they_are_printed(issuer, monkeypatch, tmp_path):
         exec(code, vars(module))  # noqa: S102 - the page's own code
         printed.append(vars(module))
 
-    fastapi, asgi, graphql, webhook, plain = printed
+    fastapi, crossing, asgi, graphql, webhook, plain = printed
     assert TestClient(fastapi["app"]).get("/feed").json() == {"for": "everybody"}
     assert TestClient(fastapi["app"]).get("/admin/report").status_code == 401
+    origin = {"Origin": "https://app.example.com"}
+    answer = TestClient(crossing["app"]).get("/", headers=origin)
+    assert answer.headers["access-control-allow-origin"] == origin["Origin"]
     assert TestClient(asgi["app"]).get("/").status_code == 401
     asked = TestClient(graphql["app"]).post("/graphql", json={"query": "{ balance }"})
     assert asked.json()["errors"][0]["extensions"]["code"] == "UNAUTHENTICATED"
