@@ -5,10 +5,11 @@ def test_alice_sees_herself(signed_in):
     signed_in(client, "alice", org="acme", role="org:admin")
     assert client.get("/me").json()["user"] == "user_alice"
 
-def test_a_user_who_was_deleted_is_refused(signed_in, clerk_webhook):
+def test_a_session_that_ended_is_refused(signed_in, clerk_webhook):
     client = TestClient(app)
-    signed_in(client, "alice")
-    client.post("/webhooks/clerk", **clerk_webhook("user.deleted", {"id": "user_alice"}))
+    alice = signed_in(client, "alice")
+    ended = {"id": alice.session.id, "user_id": alice.user_id}
+    client.post("/webhooks/clerk", **clerk_webhook("session.ended", ended))
     assert client.get("/me").status_code == 401
 
 An application that makes its ``ClerkAuth()`` when it is imported needs the stand-in's settings
