@@ -216,31 +216,42 @@ class TestTheChatsClient:
         example = copy_of("websocket", tmp_path)
         with started(example) as url:
             one, two = (shell("doorward dev token --user alice", example) for _ in range(2))
-            heard = self.run(
-                f"""
-                import {{ connect }} from "./live.js";
-                const tokens = {[one.strip(), two.strip()]!r}, used = [];
-                const client = connect({{
-                  url: "{url.replace("http", "ws")}/live",
-                  getToken: async () => {{
-                    used.push(tokens.shift());
-                    return used.at(-1);
-                  }},
-                  onText: async (text) => {{
-                    console.log(used.length, text);
-                    if (used.length === 2) return client.close();
-                    const headers = {{ Authorization: `Bearer ${{used[0]}}` }};
-                    await fetch("{url}/sign-out", {{ method: "POST", headers }});
-                  }},
-                  Socket: class extends WebSocket {{
-                    constructor(...given) {{
-                      super(...given);
-                      this.addEventListener("open", () => this.send("hello"));
-                    }}
-                  }},
-                }});
-                """,
-                "--experimental-websocket",
-            )
+            heard = self.talk(url, [one.strip(), two.strip()])
 
-        assert heard == ["1 user_alice: hello", "2 user_alice: hello"]
+        assert heard == [
+            "1 user_alice: hello",
+            "closed 4401 session-revoked",
+            "2 user_alice: hello",
+        ]
+
+    def talk(self, url: str, tokens: list[str]) -> list[str]:
+        """Say hello with each token, and end the session of all but the last when it is heard."""
+        return self.run(
+            f"""
+            import {{ connect }} from "./live.js";
+            const tokens = {tokens!r}, used = [];
+            const client = connect({{
+              url: "{url.replace("http", "ws")}/live",
+              getToken: async () => {{
+                used.push(tokens.shift());
+                return used.at(-1);
+              }},
+              onText: async (text) => {{
+                console.log(`${{used.length}} ${{text}}`);
+                if (tokens.length === 0) return client.close();
+                const headers = {{ Authorization: `Bearer ${{used.at(-1)}}` }};
+                await fetch("{url}/sign-out", {{ method: "POST", headers }});
+              }},
+              Socket: class extends WebSocket {{
+                constructor(...given) {{
+                  super(...given);
+                  this.addEventListener("open", () => this.send("hello"));
+                  this.addEventListener("close", ({{ code, reason }}) => {{
+                    if (code > 1005) console.log(`closed ${{code}} ${{reason}}`.trim());
+                  }});
+                }}
+              }},
+            }});
+            """,
+            "--experimental-websocket",
+        )
