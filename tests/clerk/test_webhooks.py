@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from standardwebhooks import Webhook as OracleWebhook
+from werkzeug.datastructures import Headers as FlaskHeaders
 
 from doorward import webhooks
 from doorward.clerk.errors import ConfigurationError
@@ -54,6 +55,7 @@ def test_the_published_vector_is_verified():
         {name.replace("svix", "webhook"): value for name, value in VECTOR.items()},
         {name.title(): f" {value} " for name, value in VECTOR.items()},
         [(name.encode(), value.encode()) for name, value in VECTOR.items()],
+        FlaskHeaders(VECTOR),
         VECTOR | {"svix-signature": "v1a,AAAA nonsense v1,% " + VECTOR["svix-signature"]},
     ],
 )

@@ -86,16 +86,17 @@ class ClerkAuth:
         keys, rules = options.key_source(now), options.rules()
         if cookies and not rules.authorized_parties:
             raise ConfigurationError([_NO_PARTIES])
+        self.cookies = CookiePolicy(
+            bool(rules.authorized_parties) if cookies is None else cookies,
+            options.application,
+            rules.authorized_parties,
+            client_uat_required,
+        )
         self.authenticator = Authenticator(
             Verifier(keys, rules, now),
             accepts=options.accepts,
             opaque=options.opaque_tokens(now),
-            cookies=CookiePolicy(
-                bool(rules.authorized_parties) if cookies is None else cookies,
-                options.application,
-                rules.authorized_parties,
-                client_uat_required,
-            ),
+            cookies=self.cookies,
             revocation=revocation,
             directory=directory,
             pending_is_signed_out=pending_is_signed_out,

@@ -35,7 +35,7 @@ _UNSET = (
     "(Clerk dashboard, Webhooks)."
 )
 
-Headers = Mapping[str, str] | Iterable[tuple[bytes, bytes]]
+Headers = Mapping[str, str] | Iterable[tuple[str, str]] | Iterable[tuple[bytes, bytes]]
 
 
 class WebhookVerificationError(Exception):
@@ -60,9 +60,10 @@ def verify(
     """Verify a webhook of Clerk's and give its event.
 
     ``body`` is the request's raw body: parsed and written anew it no longer fits its signature.
-    ``headers`` is any mapping, whatever its case, or raw ASGI headers. ``secret`` is ``whsec_…``,
-    or several while one is being replaced; without it CLERK_WEBHOOK_SIGNING_SECRET is read.
-    Raises WebhookVerificationError, and ConfigurationError for a secret that is none.
+    ``headers`` is any mapping, whatever its case, or pairs, as ASGI and Flask have them.
+    ``secret`` is ``whsec_…``, or several while one is being replaced; without it
+    CLERK_WEBHOOK_SIGNING_SECRET is read. Raises WebhookVerificationError, and ConfigurationError
+    for a secret that is none.
     """
     return Verifier(secret, now=now)(body, headers)
 
@@ -137,11 +138,12 @@ def _key(secret: str) -> bytes:
 
 
 def _lowered(headers: Headers) -> dict[str, str]:
-    if isinstance(headers, Mapping):
-        return {str(name).lower(): str(value).strip() for name, value in headers.items()}
-    return {
-        name.decode("latin-1").lower(): value.decode("latin-1").strip() for name, value in headers
-    }
+    pairs = headers.items() if isinstance(headers, Mapping) else headers
+    return {_text(name).lower(): _text(value).strip() for name, value in pairs}
+
+
+def _text(value: object) -> str:
+    return value.decode("latin-1") if isinstance(value, bytes) else str(value)
 
 
 def _signed_headers(headers: Mapping[str, str]) -> tuple[str, str, str]:
