@@ -96,6 +96,7 @@ class ClerkAuth:
         client_uat_required: bool = True,
         template_tokens: bool = False,
         pending_is_signed_out: bool = True,
+        bearer_exactly: bool = False,
         now: Callable[[], float] = time.time,
     ) -> None:
         accepted = (accepts,) if isinstance(accepts, str) else tuple(accepts)
@@ -119,6 +120,7 @@ class ClerkAuth:
             client_uat_required=client_uat_required,
             template_tokens=template_tokens,
             pending_is_signed_out=pending_is_signed_out,
+            bearer_exactly=bearer_exactly,
             now=now,
         ).authenticator
         verifier = self._authenticator.verifier
@@ -156,7 +158,7 @@ class ClerkAuth:
 
         Raises NotAuthenticated and Unavailable.
         """
-        _ensure_judged_here(token)
+        _ensure_judged_here(token.encode("utf-8", "replace"))
         return _at_once(self._authenticator.verify(token))
 
     def warm_up(self) -> None:
@@ -213,7 +215,7 @@ def _scope(environ: Mapping[str, Any]) -> Scope:
     return scope
 
 
-def _ensure_judged_here(token: str | None) -> None:
+def _ensure_judged_here(token: bytes | None) -> None:
     if token is not None and shape_of(token) is not CredentialShape.SESSION:
         raise NotAuthenticated(Reason.TYPE_MISMATCH.value)
 

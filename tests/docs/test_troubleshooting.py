@@ -75,8 +75,8 @@ def named_in(section: str) -> set[str]:
 ALWAYS = "401 on every request"
 
 
-@pytest.mark.parametrize("value", ["", "eyJ.eyJ.x", "Token eyJ", "Basic eyJ"])
-def test_a_header_without_the_word_bearer_is_no_credential(client_of, value):
+@pytest.mark.parametrize("value", ["", "Token eyJ", "Basic eyJ"])
+def test_a_header_with_another_word_than_bearer_is_no_credential(client_of, value):
     headers = {"Authorization": value} if value else {}
 
     assert reason_for(client_of(), **headers) in named_in(ALWAYS)
