@@ -84,6 +84,15 @@ def test_a_session_a_user_a_membership_and_a_credential_can_be_revoked(revocatio
     assert not revocations.revoked(bob)
 
 
+def test_with_an_organization_go_its_members_tokens_for_it_and_its_own_keys(revocations):
+    asyncio.run(revocations.revoke_organization("org_acme"))
+
+    assert revocations.revoked(ALICE)
+    assert revocations.revoked(Principal(None, org_id="org_acme", token_type="api_key"))
+    assert not revocations.revoked(Principal("user_alice", "sess_1", org_id="org_other"))
+    assert not revocations.revoked(Principal("user_alice", "sess_1"))
+
+
 def test_a_token_made_after_its_user_was_revoked_is_let_in(revocations):
     asyncio.run(revocations.revoke_user("user_alice"))
 
@@ -109,6 +118,7 @@ def test_a_users_revocation_can_be_taken_back(revocations):
         ("user.updated", {"id": "user_alice", "locked": True}),
         ("organizationMembership.deleted", membership()),
         ("organizationMembership.updated", membership()),
+        ("organization.deleted", {"id": "org_acme", "deleted": True}),
     ],
 )
 def test_clerks_webhooks_revoke(revocations, name, data):
@@ -123,7 +133,7 @@ def test_clerks_webhooks_revoke(revocations, name, data):
         ("session.created", session("active")),
         ("user.updated", {"id": "user_alice", "banned": False, "locked": False}),
         ("organizationMembership.created", membership()),
-        ("organization.deleted", {"id": "org_acme", "deleted": True}),
+        ("organization.deleted", {"id": "org_other", "deleted": True}),
         ("waitlistEntry.created", {}),
     ],
 )

@@ -13,6 +13,7 @@ from doorward.clerk.events import (
     Event,
     MembershipDeleted,
     MembershipUpdated,
+    OrganizationDeleted,
     SessionEnded,
     UserDeleted,
     UserUpdated,
@@ -82,6 +83,10 @@ class Revocations:
         """Refuse a user's tokens for an organization that were made until ``at``."""
         await self._put(f"member:{user_id}:{org_id}", self._now() if at is None else at)
 
+    async def revoke_organization(self, org_id: str, *, at: float | None = None) -> None:
+        """Refuse every token for an organization, and its own keys, that were made until ``at``."""
+        await self._put(f"organization:{org_id}", self._now() if at is None else at)
+
     async def allow_user(self, user_id: str) -> None:
         """Take a user's revocation back; tokens that still count are let in again."""
         await self._state.remove(f"user:{user_id}")
@@ -98,6 +103,8 @@ class Revocations:
                 await self.revoke_user(event.id_of_user, at=event.happened_at)
             case UserUpdated() if event.user.banned or event.user.locked:
                 await self.revoke_user(event.user.id, at=event.happened_at)
+            case OrganizationDeleted():
+                await self.revoke_organization(event.id_of_organization, at=event.happened_at)
             case MembershipDeleted() | MembershipUpdated():
                 membership = event.membership
                 await self.revoke_membership(

@@ -71,6 +71,8 @@ def _revocable_as(who: Principal) -> tuple[str, ...]:
         names.append(f"user:{who.user_id}")
         if who.org_id:
             names.append(f"member:{who.user_id}:{who.org_id}")
+    if who.org_id:
+        names.append(f"organization:{who.org_id}")
     if who.credential_id:
         names.append(f"credential:{who.credential_id}")
     return tuple(names)
