@@ -18,6 +18,7 @@ from doorward.server.doors.rest.app import PREFIX as REST
 from doorward.server.doors.rest.app import create_rest, openapi_of
 from doorward.server.doors.rest.entrance import Entrance
 from doorward.server.doors.rest.schemas import FileOut
+from doorward.server.doors.transfer.receiver import Receiver
 from doorward.server.doors.transfer.upload import PREFIX as TRANSFER
 from doorward.server.doors.transfer.upload import UploadDoor
 from doorward.server.files.model import Node
@@ -67,7 +68,7 @@ def create_app(settings: Settings, clock: Clock | None = None) -> App:
     doors = _Doors(
         house=house,
         rest=Entrance(rest, guard, house, settings.organization_roles),
-        transfer=UploadDoor(house, _present),
+        transfer=UploadDoor(house, Receiver(house), _present),
         documents=create_documents(lambda: openapi_of(rest)),
         standin=create_standin(standin, base_path=STANDIN) if standin else None,
     )
