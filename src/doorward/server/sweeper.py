@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from contextlib import suppress
+from datetime import timedelta
 
 from doorward.server.commands import Store, Tx
 from doorward.server.uploads.ports import BlobStore
@@ -11,6 +12,7 @@ from doorward.server.uploads.sweeping import reopen_interrupted, sweep_overdue
 log = logging.getLogger("doorward.sweeper")
 
 BATCH = 500
+EVENTS_KEPT = timedelta(days=7)
 PERIOD_SECONDS = 5.0
 
 
@@ -25,6 +27,8 @@ async def sweep(store: Store, blobs: BlobStore) -> None:
     """End what is overdue and remove what is doomed; blobs first, then the notes of them."""
     while await store.read(lambda tx: bool(tx.uploads.overdue(tx.now, 1))):
         await store.write(lambda tx: sweep_overdue(tx, BATCH))
+    while await store.write(lambda tx: tx.events.drop_before(tx.now - EVENTS_KEPT, BATCH)) == BATCH:
+        pass
     while keys := await store.read(lambda tx: tx.blobs.doomed(BATCH)):
         await asyncio.to_thread(_delete_all, blobs, keys)
         gone = keys

@@ -4,6 +4,7 @@ from collections.abc import Collection
 from datetime import datetime
 from typing import Protocol
 
+from doorward.server.events.ports import EventTx
 from doorward.server.files.model import Node, Version
 from doorward.server.paging import Page
 from doorward.server.workspaces.ports import WorkspaceTx
@@ -58,7 +59,7 @@ class FileRows(Protocol):
         """Give one version."""
 
 
-class FileTx(WorkspaceTx, Protocol):
+class FileTx(WorkspaceTx, EventTx, Protocol):
     """A transaction over files."""
 
     @property

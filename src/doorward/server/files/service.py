@@ -4,6 +4,8 @@ from dataclasses import dataclass, replace
 
 from doorward.server.audit.model import Attempt, Target
 from doorward.server.audit.service import record
+from doorward.server.events.model import EventType
+from doorward.server.events.service import publish
 from doorward.server.files.model import Content, Kind, Node, OnConflict, Version
 from doorward.server.files.naming import place_name
 from doorward.server.files.ports import FileTx
@@ -85,6 +87,7 @@ def create_folder(tx: FileTx, who: Caller, workspace_id: str, new: NewFolder) ->
         updated_at=tx.now,
     )
     tx.files.add(folder)
+    announce(tx, EventType.FOLDER_CREATED, folder)
     record(tx, Attempt(Action.FOLDER_CREATE, target_of(folder), who))
     return folder
 
@@ -141,6 +144,7 @@ def move(tx: FileTx, who: Caller, file_id: str, change: Move) -> Node:
     name = place_name(tx, node.workspace_id, parent_id, name, change.on_conflict)
     moved = replace(node, name=name, parent_id=parent_id, updated_at=tx.now)
     tx.files.place(moved)
+    announce(tx, EventType.FILE_UPDATED, moved)
     record(tx, Attempt(Action.FILE_UPDATE, target_of(moved), who, {"was": node.name}))
     return moved
 
@@ -152,6 +156,7 @@ def delete(tx: FileTx, who: Caller, file_id: str) -> int:
     """
     node = find(tx, who, Action.FILE_DELETE, file_id)
     count = tx.files.bin(node.workspace_id, node.id, tx.now, who.user_id)
+    announce(tx, EventType.FILE_DELETED, node)
     record(tx, Attempt(Action.FILE_DELETE, target_of(node), who, {"nodes": count}))
     return count
 
@@ -173,6 +178,7 @@ def restore(tx: FileTx, who: Caller, file_id: str, parent_id: str | None = None)
     )
     tx.files.place(restored)
     tx.files.unbin(node.workspace_id, node.id)
+    announce(tx, EventType.FILE_RESTORED, restored)
     record(tx, Attempt(Action.FILE_RESTORE, target_of(restored), who))
     return restored
 
@@ -219,6 +225,9 @@ def add_version(
         updated_at=tx.now,
     )
     tx.files.set_version(changed, version)
+    announce(
+        tx, EventType.FILE_CREATED if changed.version == 1 else EventType.FILE_UPDATED, changed
+    )
     if new_bytes:
         tx.workspaces.use(node.workspace_id, content.size)
     return changed
@@ -271,6 +280,20 @@ def require_room(tx: FileTx, workspace_id: str, folder_id: str | None, below: in
         return
     if len(tx.files.ancestors(workspace_id, folder_id)) + 1 + below > DEPTH_MAX:
         raise TooDeep
+
+
+def announce(tx: FileTx, type_: EventType, node: Node) -> None:
+    """Publish what happened to a node."""
+    publish(
+        tx,
+        type_,
+        node.workspace_id,
+        node.id,
+        name=node.name,
+        kind=node.kind.value,
+        parent_id=node.parent_id,
+        version=node.version,
+    )
 
 
 def target_of(node: Node) -> Target:

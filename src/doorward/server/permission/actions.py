@@ -33,6 +33,7 @@ class Action(Enum):
     UPLOAD_ABORT = ("upload:abort", Scope.FILES_WRITE, Role.EDITOR)
     UPLOAD_RECEIVE = ("upload:receive", Scope.FILES_WRITE, Role.EDITOR)
     UPLOAD_FINISH = ("upload:finish", Scope.FILES_WRITE, Role.EDITOR)
+    EVENT_LIST = ("event:list", Scope.EVENTS_READ, Role.VIEWER)
     AUDIT_READ = ("audit:read", Scope.AUDIT_READ, Role.ADMIN)
 
     def __init__(self, name_: str, scope: Scope, role: Role | None) -> None:

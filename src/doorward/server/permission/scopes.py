@@ -15,6 +15,7 @@ class Scope(StrEnum):
     MEMBERS_READ = "members:read"
     MEMBERS_MANAGE = "members:manage"
     AUDIT_READ = "audit:read"
+    EVENTS_READ = "events:read"
 
 
 ALL_SCOPES: frozenset[Scope] = frozenset(Scope)

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 
 from doorward.server.audit.model import Attempt
 from doorward.server.audit.service import record
+from doorward.server.events.model import EventType
 from doorward.server.files.model import Content, Kind, Node, OnConflict
 from doorward.server.files.naming import place_name
 from doorward.server.files.service import add_version, require_folder, target_of
@@ -18,6 +19,7 @@ from doorward.server.problems import Json, NameTaken, UploadNotFound, UploadSupe
 from doorward.server.uploads.model import Upload, UploadStatus
 from doorward.server.uploads.ports import Stored, UploadTx
 from doorward.server.uploads.service import (
+    announce_upload,
     bought_by,
     close_upload,
     enter_again,
@@ -80,7 +82,10 @@ def note_received(tx: UploadTx, hold: Hold, received_bytes: int) -> bool:
     """
     upload = _still_there(tx, hold)
     enter_again(tx, bought_by(tx, upload, hold.upload.by), Action.UPLOAD_RECEIVE, upload)
-    tx.uploads.put(replace(upload, received_bytes=received_bytes))
+    noted = replace(upload, received_bytes=received_bytes)
+    tx.uploads.put(noted)
+    if noted != upload:
+        announce_upload(tx, EventType.UPLOAD_PROGRESS, noted)
     return upload.holder == hold.upload.holder
 
 
@@ -108,6 +113,7 @@ def finish_upload(tx: UploadTx, hold: Hold, stored: Stored) -> tuple[Upload, Nod
         file_id=file.id,
     )
     tx.uploads.put(done)
+    announce_upload(tx, EventType.UPLOAD_COMPLETED, done)
     details: dict[str, Json] = {
         "size": stored.size,
         "digest": stored.digest,
@@ -129,14 +135,15 @@ def release_upload(tx: UploadTx, hold: Hold, received_bytes: int | None) -> bool
         return False
     if upload.status.open:
         ours = upload.holder == hold.upload.holder
-        tx.uploads.put(
-            replace(
-                upload,
-                received_bytes=upload.received_bytes if received_bytes is None else received_bytes,
-                status=UploadStatus.PENDING if ours else upload.status,
-                holder=None if ours else upload.holder,
-            )
+        left = replace(
+            upload,
+            received_bytes=upload.received_bytes if received_bytes is None else received_bytes,
+            status=UploadStatus.PENDING if ours else upload.status,
+            holder=None if ours else upload.holder,
         )
+        tx.uploads.put(left)
+        if left.received_bytes != upload.received_bytes:
+            announce_upload(tx, EventType.UPLOAD_PROGRESS, left)
     return True
 
 

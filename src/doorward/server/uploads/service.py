@@ -9,6 +9,8 @@ from datetime import timedelta
 
 from doorward.server.audit.model import Attempt, Target
 from doorward.server.audit.service import record
+from doorward.server.events.model import EventType
+from doorward.server.events.service import publish
 from doorward.server.files.model import Node, OnConflict
 from doorward.server.files.naming import place_name
 from doorward.server.files.service import require_folder
@@ -58,6 +60,7 @@ def create_upload(
     )
     tx.uploads.add(upload)
     tx.workspaces.reserve(workspace_id, new.size)
+    announce_upload(tx, EventType.UPLOAD_CREATED, upload)
     record(tx, attempt_on(upload, Action.UPLOAD_CREATE, who))
     return upload
 
@@ -112,10 +115,26 @@ def close_upload(tx: UploadTx, upload: Upload, status: UploadStatus, failure: st
     if upload.blob_key is not None:
         tx.blobs.doom(upload.blob_key)
     tx.workspaces.reserve(upload.workspace_id, -upload.declared.size)
-    tx.uploads.put(
-        replace(
-            upload, status=status, blob_key=None, holder=None, received_bytes=0, failure=failure
-        )
+    closed = replace(
+        upload, status=status, blob_key=None, holder=None, received_bytes=0, failure=failure
+    )
+    tx.uploads.put(closed)
+    announce_upload(tx, EventType.UPLOAD_ENDED, closed)
+
+
+def announce_upload(tx: UploadTx, type_: EventType, upload: Upload) -> None:
+    """Publish where an upload stands."""
+    publish(
+        tx,
+        type_,
+        upload.workspace_id,
+        upload.id,
+        name=upload.declared.name,
+        size=upload.declared.size,
+        received_bytes=upload.received_bytes,
+        status=upload.status.value,
+        file_id=upload.file_id,
+        failure=upload.failure,
     )
 
 

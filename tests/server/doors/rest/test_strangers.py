@@ -32,7 +32,8 @@ guarded = pytest.mark.parametrize(
 
 
 def ask(person, operation, ids, **more):
-    query = {"workspace": ids["workspace"]} if operation.name == "list_audit" else {}
+    by_query = {"list_audit", "list_events"}
+    query = {"workspace": ids["workspace"]} if operation.name in by_query else {}
     return person.call(
         operation.method,
         "/api/v1" + operation.path.format(**ids),

@@ -11,7 +11,7 @@ from starlette.exceptions import HTTPException
 from doorward._version import __version__
 from doorward.server.doors.context import origin_of
 from doorward.server.doors.problem_json import problem_body, problem_headers
-from doorward.server.doors.rest import audit, files, uploads, workspaces
+from doorward.server.doors.rest import audit, events, files, uploads, workspaces
 from doorward.server.doors.rest.operations import Operations
 from doorward.server.problems import (
     Internal,
@@ -54,7 +54,14 @@ def create_rest() -> FastAPI:
         redirect_slashes=False,
     )
     api = APIRouter(prefix=PREFIX)
-    for door in (workspaces.rest, workspaces.people, files.rest, uploads.rest, audit.rest):
+    for door in (
+        workspaces.rest,
+        workspaces.people,
+        files.rest,
+        uploads.rest,
+        events.rest,
+        audit.rest,
+    ):
         api.include_router(door.router)
     app.include_router(api)
     app.add_exception_handler(Problem, _on_problem)

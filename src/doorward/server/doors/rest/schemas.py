@@ -7,6 +7,7 @@ from typing import Annotated, Generic, Literal, TypeVar
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, StringConstraints
 
 from doorward.server.audit.model import AuditEntry
+from doorward.server.events.model import Event
 from doorward.server.files.model import Node, OnConflict, Version
 from doorward.server.members.model import Member
 from doorward.server.permission.caller import Caller
@@ -338,6 +339,29 @@ class ResourceOut(_Out):
     type: str | None
     id: str | None
     name: str | None
+
+
+class EventOut(_Out):
+    """One fact about a workspace; ``data`` says what it is about."""
+
+    id: str
+    time: datetime
+    type: str
+    workspace_id: str
+    subject_id: str
+    data: dict[str, JsonValue]
+
+    @classmethod
+    def of(cls, event: Event) -> "EventOut":
+        """Present an event."""
+        return cls(
+            id=event.id,
+            time=event.time,
+            type=event.type.value,
+            workspace_id=event.workspace_id,
+            subject_id=event.subject_id,
+            data=dict(event.data),
+        )
 
 
 class AuditOut(_Out):

@@ -170,6 +170,23 @@ uploads = Table(
 
 doomed_blobs = Table("doomed_blobs", metadata, Column("key", String, primary_key=True))
 
+events = Table(
+    "events",
+    metadata,
+    # ``sqlite_autoincrement`` below: a number that a reader has seen never comes again.
+    Column("sequence", Integer, primary_key=True, autoincrement=True),
+    Column("id", String, nullable=False, unique=True),
+    Column("workspace_id", String, nullable=False),
+    Column("type", String, nullable=False),
+    Column("subject_id", String, nullable=False),
+    Column("time", Instant, nullable=False),
+    Column("data", JSON, nullable=False),
+    Index("ix_events_workspace", "workspace_id", "sequence"),
+    Index("ix_events_subject", "subject_id", "type"),
+    Index("ix_events_time", "time"),
+    sqlite_autoincrement=True,
+)
+
 audit = Table(
     "audit",
     metadata,

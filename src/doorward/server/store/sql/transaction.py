@@ -10,6 +10,7 @@ from sqlalchemy import Connection
 
 from doorward.server.store.sql.audit import SqlAudit
 from doorward.server.store.sql.blobs import SqlBlobs
+from doorward.server.store.sql.events import SqlEvents
 from doorward.server.store.sql.files import SqlFiles
 from doorward.server.store.sql.members import SqlMembers
 from doorward.server.store.sql.uploads import SqlUploads
@@ -72,6 +73,11 @@ class SqlTx:
     def blobs(self) -> SqlBlobs:
         """The blobs that are to go."""
         return SqlBlobs(self._connection)
+
+    @cached_property
+    def events(self) -> SqlEvents:
+        """The events."""
+        return SqlEvents(self._connection)
 
     @cached_property
     def audit(self) -> SqlAudit:
