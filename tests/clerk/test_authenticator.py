@@ -1,6 +1,8 @@
 """Requests with every credential that Clerk issues, from every place it may stand in."""
 
 import asyncio
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from typing import ClassVar
 
 import httpx2
@@ -440,6 +442,24 @@ class TestOpaqueTokens:
 
         assert {who.user_id for who in asyncio.run(at_once())} == {"user_1"}
         assert len(clerk.asked) == 1
+
+    def test_threads_with_event_loops_of_their_own_each_ask(self, clerk):
+        both_asked = threading.Barrier(2, timeout=5)
+
+        async def handle(request):
+            await asyncio.to_thread(both_asked.wait)
+            return clerk.handle(request)
+
+        clerk.auth.authenticator._opaque = OpaqueTokens(
+            "https://api.clerk.example",
+            "sk_test_secret",
+            Clock(),
+            transport=httpx2.MockTransport(handle),
+        )
+        with ThreadPoolExecutor(2) as pool:
+            found = [pool.submit(clerk.see) for _ in range(2)]
+
+        assert {one.result().user_id for one in found} == {"user_1"}
 
     def test_one_connection_serves_tokens_one_after_another(self, clerk):
         async def one_by_one():

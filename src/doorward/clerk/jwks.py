@@ -93,6 +93,30 @@ class PemKey:
         """Nothing to fetch."""
 
 
+class _Fetch:
+    """One fetch under way; ``ended`` tells threads whose event loops are others."""
+
+    def __init__(self, task: "asyncio.Task[None]") -> None:
+        self.task = task
+        self.ended = threading.Event()
+        task.add_done_callback(self._end)
+
+    @property
+    def under_way(self) -> bool:
+        """Whether it will end: a loop that was stopped ends nothing."""
+        return not self.task.done() and self.task.get_loop().is_running()
+
+    @property
+    def elsewhere(self) -> bool:
+        """Whether it runs in another event loop than the caller."""
+        return self.task.get_loop() is not asyncio.get_running_loop()
+
+    def _end(self, task: "asyncio.Task[None]") -> None:
+        # Seen here too, in case everybody who waited for it has gone.
+        _ = task.cancelled() or task.exception()
+        self.ended.set()
+
+
 class RemoteKeys:
     """The keys of one JWKS address, fetched when needed and no more often.
 
@@ -123,7 +147,7 @@ class RemoteKeys:
         self._keys: dict[str, PublicKey] = {}
         self._fetched_at = _NEVER
         self._tried_at = _NEVER
-        self._fetching: asyncio.Task[None] | None = None
+        self._fetch: _Fetch | None = None
         self._lock = threading.Lock()
 
     def __repr__(self) -> str:
@@ -174,7 +198,7 @@ class RemoteKeys:
         cool_down = self._patience.cool_down
         if not self._keys:
             cool_down = min(cool_down, EMPTY_COOL_DOWN_SECONDS)
-        return now - self._tried_at >= cool_down or self._is_fetching()
+        return now - self._tried_at >= cool_down or self._is_unanswered()
 
     def _kept(self, kid: str | None) -> PublicKey | None:
         """Give a key that outlives an outage, for a day at most unless told otherwise."""
@@ -194,19 +218,22 @@ class RemoteKeys:
         raise _remote_failed("The signing keys could not be loaded.")
 
     async def _fetch_once(self) -> None:
-        """Fetch, or wait for the fetch that is under way."""
-        fetching = self._fetching
-        if fetching is None or fetching.done():
+        """Fetch, or wait for the fetch that is under way: here, or in another thread's loop."""
+        while (fetch := self._fetch) is not None and fetch.under_way and fetch.elsewhere:
+            await asyncio.to_thread(fetch.ended.wait, self._patience.timeout)
+            if not fetch.task.cancelled():
+                return  # whether it went well is told by the keys that are there now
+        if fetch is None or not fetch.under_way:
             self._tried_at = self._now()
-            self._fetching = fetching = asyncio.ensure_future(self._fetch())
-            # Seen here too, in case everybody who waited for it has gone.
-            fetching.add_done_callback(lambda task: task.cancelled() or task.exception())
-        await asyncio.shield(fetching)
+            self._fetch = fetch = _Fetch(asyncio.ensure_future(self._ask()))
+        await asyncio.shield(fetch.task)
 
-    def _is_fetching(self) -> bool:
-        return self._fetching is not None and not self._fetching.done()
+    def _is_unanswered(self) -> bool:
+        """Say whether the last try is still under way, or ended with its event loop."""
+        fetch = self._fetch
+        return fetch is not None and (fetch.under_way or fetch.task.cancelled())
 
-    async def _fetch(self) -> None:
+    async def _ask(self) -> None:
         try:
             self._take(*await self._http.send("GET", self._url))
         except RequestFailed as exc:
