@@ -32,5 +32,5 @@ def test_a_fuzz_target_finds_nothing(target, tmp_path):
 
     assert done.returncode == 0, done.stderr[-3000:]
     assert f"Done {RUNS} runs" in done.stderr
-    # The seeds led behind the signature: with nothing but noise, far less is reached.
-    assert int(done.stderr.rpartition(" cov: ")[2].split()[0]) > 100
+    # The seeds led behind the signature: noise alone reaches half as much at most.
+    assert int(done.stderr.rpartition(" cov: ")[2].split()[0]) > 75
