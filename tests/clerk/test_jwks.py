@@ -358,6 +358,21 @@ def test_threads_with_event_loops_of_their_own_share_one_fetch(issuer):
     assert endpoint.asked == 1
 
 
+def test_a_thread_that_comes_late_to_fetch_finds_what_another_has_fetched(endpoint, issuer):
+    source = endpoint.source(Clock())
+    now, others = source._now, [lambda: source.get_sync(issuer.kid)]
+
+    def interrupted():
+        # Between the question whether to fetch and the fetch, another thread does it all.
+        if source._fetched_at < 0 and source._starting.locked() and others:
+            others.pop()()
+        return now()
+
+    source._now = interrupted
+    assert asyncio.run(source.get(issuer.kid)).fingerprint
+    assert endpoint.asked == 1
+
+
 def test_a_fetch_that_ends_with_another_threads_event_loop_is_made_anew(issuer):
     endpoint = SlowEndpoint(issuer, never=True)
     source = endpoint.source(Clock())

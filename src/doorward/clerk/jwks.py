@@ -149,6 +149,7 @@ class RemoteKeys:
         self._tried_at = _NEVER
         self._fetch: _Fetch | None = None
         self._lock = threading.Lock()
+        self._starting = threading.Lock()  # never held while waiting
 
     def __repr__(self) -> str:
         return f"RemoteKeys({self._url!r})"
@@ -166,7 +167,7 @@ class RemoteKeys:
         """
         if self._due(kid):
             try:
-                await self._fetch_once()
+                await self._fetch_once(lambda: self._due(kid))
             except TokenVerificationError:
                 if self._kept(kid) is None:
                     raise
@@ -185,7 +186,7 @@ class RemoteKeys:
 
     async def warm_up(self) -> None:
         """Fetch the keys now."""
-        await self._fetch_once()
+        await self._fetch_once(lambda: True)
 
     def _due(self, kid: str | None) -> bool:
         """Say whether to fetch: the set is stale or lacks the key, and the last try is not recent.
@@ -217,16 +218,21 @@ class RemoteKeys:
             )
         raise _remote_failed("The signing keys could not be loaded.")
 
-    async def _fetch_once(self) -> None:
+    async def _fetch_once(self, due: Callable[[], bool]) -> None:
         """Fetch, or wait for the fetch that is under way: here, or in another thread's loop."""
-        while (fetch := self._fetch) is not None and fetch.under_way and fetch.elsewhere:
+        while True:
+            with self._starting:
+                fetch = self._fetch
+                if fetch is None or not fetch.under_way:
+                    if not due():
+                        return None  # another thread has fetched in the meantime
+                    self._tried_at = self._now()
+                    self._fetch = fetch = _Fetch(asyncio.ensure_future(self._ask()))
+            if not fetch.elsewhere:
+                return await asyncio.shield(fetch.task)
             await asyncio.to_thread(fetch.ended.wait, self._patience.timeout)
             if not fetch.task.cancelled():
-                return  # whether it went well is told by the keys that are there now
-        if fetch is None or not fetch.under_way:
-            self._tried_at = self._now()
-            self._fetch = fetch = _Fetch(asyncio.ensure_future(self._ask()))
-        await asyncio.shield(fetch.task)
+                return None  # whether it went well is told by the keys that are there now
 
     def _is_unanswered(self) -> bool:
         """Say whether the last try is still under way, or ended with its event loop."""
