@@ -4,6 +4,7 @@ import hmac
 import json
 import random
 from base64 import b64decode, b64encode
+from contextlib import suppress
 
 import atheris
 from harness import NOW, fuzz, odd_members
@@ -28,23 +29,33 @@ def test_one(data: bytes) -> None:
     assert isinstance(event, Event)
     assert repr(event)
     names = {name.lower(): value.strip() for name, value in pairs}
-    assert any(
-        _signature(names[f"{kind}-id".encode()], names[f"{kind}-timestamp".encode()], body)
-        in names[f"{kind}-signature".encode()]
-        for kind in ("svix", "webhook")
-        if f"{kind}-signature".encode() in names
+    assert any(_is_signed(names, kind, body) for kind in (b"svix", b"webhook"))
+
+
+def _is_signed(names: dict[bytes, bytes], kind: bytes, body: bytes) -> bool:
+    message_id, timestamp, signatures = (
+        names.get(kind + name, b"") for name in (b"-id", b"-timestamp", b"-signature")
     )
+    mac = _mac(message_id, timestamp, body)
+    return mac in [_bytes(entry[3:]) for entry in signatures.split() if entry[:3] == b"v1,"]
 
 
-def _signature(message_id: bytes, timestamp: bytes, body: bytes) -> bytes:
+def _bytes(encoded: bytes) -> bytes:
+    # Spare bits of base64's last letter say nothing, so bytes are compared.
+    with suppress(ValueError):
+        return b64decode(encoded, validate=True)
+    return b""
+
+
+def _mac(message_id: bytes, timestamp: bytes, body: bytes) -> bytes:
     # An id beyond ASCII is signed as the text that its latin-1 bytes stand for.
     signed = b".".join((message_id.decode("latin-1").encode(), timestamp, body))
-    return b64encode(hmac.digest(KEY, signed, "sha256"))
+    return hmac.digest(KEY, signed, "sha256")
 
 
 def delivery(body: bytes, message_id: bytes = b"msg_1") -> bytes:
     timestamp = b"%d" % NOW
-    signature = b"v1," + _signature(message_id, timestamp, body)
+    signature = b"v1," + b64encode(_mac(message_id, timestamp, body))
     lines = [b"svix-id: " + message_id, b"svix-timestamp: " + timestamp]
     return b"\n".join([*lines, b"svix-signature: " + signature]) + b"\n\n" + body
 

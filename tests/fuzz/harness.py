@@ -46,6 +46,8 @@ Mutant = Callable[[bytes, random.Random], bytes]
 def fuzz(target: Target, seeds: Iterable[bytes], mutant: Mutant) -> None:
     """Run a target from the command line, with libFuzzer's options; seeds go into a new corpus.
 
+    A file that is named is run instead, as to see a finding again.
+
     Every other mutant is one of the structure, so that what lies behind a signature is reached.
     """
 
@@ -60,7 +62,9 @@ def fuzz(target: Target, seeds: Iterable[bytes], mutant: Mutant) -> None:
         for number, seed in enumerate(seeds):
             Path(corpus, f"seed-{number}").write_bytes(seed)
         options = ["-max_len=20000", "-timeout=10", "-rss_limit_mb=1024"]
-        atheris.Setup([*sys.argv, *options, corpus], target, custom_mutator=mutate)
+        named = any(not argument.startswith("-") for argument in sys.argv[1:])
+        arguments = [*sys.argv, *options, *([] if named else [corpus])]
+        atheris.Setup(arguments, target, custom_mutator=mutate)
         atheris.Fuzz()
 
 
