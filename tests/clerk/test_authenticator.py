@@ -370,6 +370,8 @@ class TestOpaqueTokens:
             {"active": False},
             {"expiration": NOON * 1000},
             {"expiration": "never"},
+            {"expiration": 10**400},
+            {"expiration": True},
             {"subject": "client_1"},
             {"subject": 7},
         ],

@@ -215,7 +215,9 @@ def _when(envelope: Mapping[str, Any], data: Mapping[str, Any], sent_at: float) 
     deleted = data.get("deleted") is True
     for value in (None if deleted else data.get("updated_at"), envelope.get("timestamp")):
         if isinstance(value, int | float) and not isinstance(value, bool) and value > 0:
-            return seconds_of(value)
+            seconds = seconds_of(value)
+            if seconds is not None:
+                return seconds
     return sent_at
 
 

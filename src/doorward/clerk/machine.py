@@ -246,10 +246,13 @@ def _object(body: bytes) -> dict[str, Any]:
 
 
 def _seconds(value: Any) -> float | None:
-    """Read a time that Clerk gives in milliseconds, and for OAuth tokens in seconds."""
+    """Read a time that Clerk gives in milliseconds, and for OAuth tokens in seconds.
+
+    An odd one is long past.
+    """
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None if value is None else 0.0
-    return seconds_of(value)
+    return seconds_of(value) or 0.0
 
 
 def _texts(value: Any) -> frozenset[str]:
