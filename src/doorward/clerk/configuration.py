@@ -36,7 +36,7 @@ class ClerkOptions:
     machine_secret_key: str | None = field(default=None, repr=False)
     jwt_key: str | None = field(default=None, repr=False)
     jwks_url: str | None = None
-    publishable_key: str | None = None
+    publishable_key: str | None = field(default=None, repr=False)  # a secret may be pasted here
     api_url: str | None = None
     authorized_parties: Iterable[str] | None = None
     audience: str | Iterable[str] | None = None
