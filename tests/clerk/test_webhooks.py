@@ -162,3 +162,12 @@ def test_an_event_counts_once_however_often_it_comes(clock):
         return [await webhooks.is_new(verify(), state) for _ in range(3)]
 
     assert asyncio.run(seen()) == [True, False, False]
+
+
+@pytest.mark.parametrize("blank", ["\x0b", "\x1d", "\x85", "\xa0"])
+@pytest.mark.parametrize("name", list(VECTOR))
+def test_only_blanks_of_http_are_taken_off_a_header(blank, name):
+    odd = VECTOR | {name: f"{blank}{VECTOR[name]}"}
+
+    assert reason(headers=odd) in {"timestamp-invalid", "signature-mismatch"}
+    assert reason(headers=[(n.encode(), v.encode("latin-1")) for n, v in odd.items()])

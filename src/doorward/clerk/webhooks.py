@@ -26,6 +26,7 @@ _ID_CHARACTERS_MAX = 256
 _SIGNATURES_BYTES_MAX = 4096
 _KEY_BYTES_MIN = 16
 _PREFIX = "whsec_"
+_BLANKS = " \t"  # around a header's value (RFC 9110, section 5.5); Python's own are many more
 _DIGITS = re.compile(r"[0-9]{1,12}", re.ASCII)
 _SVIX = ("svix-id", "svix-timestamp", "svix-signature")
 _STANDARD = ("webhook-id", "webhook-timestamp", "webhook-signature")
@@ -126,9 +127,10 @@ def _key(secret: str) -> bytes:
 
 def _lowered(headers: Headers) -> dict[str, str]:
     if isinstance(headers, Mapping):
-        return {str(name).lower(): str(value).strip() for name, value in headers.items()}
+        return {str(name).lower(): str(value).strip(_BLANKS) for name, value in headers.items()}
     return {
-        name.decode("latin-1").lower(): value.decode("latin-1").strip() for name, value in headers
+        name.decode("latin-1").lower(): value.decode("latin-1").strip(_BLANKS)
+        for name, value in headers
     }
 
 
@@ -162,7 +164,7 @@ def _any_matches(keys: Iterable[bytes], signed: bytes, signatures: str) -> bool:
     """Compare every ``v1`` signature with every key's; other versions and noise are passed over."""
     expected = [digest(key, signed, sha256) for key in keys]
     matches = False
-    for entry in signatures.split():
+    for entry in signatures.split(" "):
         version, _, encoded = entry.partition(",")
         given = _signature(encoded) if version == "v1" else b""
         for one in expected:
