@@ -70,8 +70,9 @@ def _verifier(
     """Keep a verifier per set of options, so that its keys are fetched once."""
     keys = {"jwt_key": jwt_key, "secret_key": secret_key, "jwks_url": jwks_url}
     given: dict[str, Any] = {name: value for name, value in keys.items() if value}
+    given = given or dict(from_environment())
     options = ClerkOptions(
-        **(given or from_environment()),
+        **given,
         authorized_parties=parties,
         audience=audience,
         issuer=issuer,

@@ -15,7 +15,7 @@ import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol
 
 import pytest
 
@@ -32,9 +32,6 @@ class Client(Protocol):
     """FastAPI's TestClient, or a client of httpx or httpx2: what takes ``auth``."""
 
     auth: Any
-
-
-_Client = TypeVar("_Client", bound=Client)
 
 
 class SignIn:
@@ -99,7 +96,7 @@ def signed_in(clerk_standin: "Standin") -> Iterator[Callable[..., SignIn]]:
     with ExitStack() as undo:
 
         def sign_in(
-            client: _Client,
+            client: Client,
             user: str = "alice",
             *,
             org: str | None = None,
