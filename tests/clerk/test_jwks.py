@@ -382,11 +382,16 @@ def test_a_fetch_that_ends_with_another_threads_event_loop_is_made_anew(issuer):
         await asyncio.to_thread(endpoint.may_leave.wait, 5)
         asking.cancel()
 
+    async def stay():
+        asking = asyncio.ensure_future(source.get(issuer.kid))
+        await asyncio.sleep(0)  # now it waits for the other's fetch
+        endpoint.may_leave.set()
+        return await asking
+
     with ThreadPoolExecutor(2) as pool:
         left = pool.submit(lambda: asyncio.run(leave_early()))
         assert endpoint.was_asked.wait(5)
-        stayed = pool.submit(lambda: asyncio.run(source.get(issuer.kid)))
-        endpoint.may_leave.set()
+        stayed = pool.submit(lambda: asyncio.run(stay()))
         left.result(5)
         assert stayed.result(10).fingerprint
 
