@@ -5,13 +5,16 @@ for code that waits and for code on an event loop.
 """
 
 import asyncio
+import threading
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
 from clerk.served import ServedKeys
 from doorward.clerk.errors import TokenVerificationError
-from doorward.clerk.jwks import COOL_DOWN_SECONDS, FRESH_SECONDS, RemoteKeys
+from doorward.clerk.jwks import COOL_DOWN_SECONDS, FRESH_SECONDS, Patience, RemoteKeys
 from doorward.clerk.rules import Rules
 from doorward.clerk.verifier import Verifier
 from support import NOON
@@ -186,3 +189,40 @@ def test_without_any_key_a_refused_secret_is_tried_again_only_after_two_seconds(
     clock.advance(seconds=2)
     assert set(at_once([issuer.sign(CLAIMS)] * FLOOD)) == {"user_1"}
     assert served.asked == 2
+
+
+class Dripping(BaseHTTPRequestHandler):
+    """Answers with one byte after the other, and never comes to an end by itself."""
+
+    def do_GET(self):
+        self.send_response(200)
+        self.end_headers()
+        with suppress(OSError):
+            while not self.server.stopped.wait(0.01):
+                self.wfile.write(b" ")
+
+    def log_message(self, *_):
+        """Say nothing."""
+
+
+@pytest.fixture
+def dripping():
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Dripping)
+    server.stopped = threading.Event()
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}/"
+    server.stopped.set()
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+@pytest.mark.parametrize("waits", [True, False])
+def test_an_answer_that_never_ends_keeps_nobody_waiting(dripping, clock, waits):
+    keys = RemoteKeys(dripping, clock, patience=Patience(timeout=0.1))
+
+    with pytest.raises(TokenVerificationError) as refusal:
+        keys.get_sync("ins_1") if waits else asyncio.run(keys.get("ins_1"))
+
+    assert refusal.value.reason == "jwk-remote-failed-to-load"

@@ -40,7 +40,8 @@ class Patience:
     """How long fetched keys are fresh, how long they outlive an outage, and how often to ask.
 
     All in seconds. Keys younger than ``stale`` serve while they can't be fetched anew; after a
-    fetch the next one waits for ``cool_down``; one fetch may take ``timeout`` between two bytes.
+    fetch the next one waits for ``cool_down``; one fetch may take ``timeout`` between two bytes,
+    and twice that as a whole.
     """
 
     fresh: float = FRESH_SECONDS
