@@ -10,10 +10,10 @@ DEV_STAMP := $(VENV)/.installed-dev
 NODE_STAMP := tests/node/node_modules/.package-lock.json
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test check format bench lock clean fuzz
+.PHONY: help serve test check format bench lock clean fuzz fuzz-parser
 
 help: ## List what there is
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-11s %s\n", $$1, $$2}'
 
 $(UV): requirements/bootstrap.txt
 	@test -x $(PY) || python3 -m venv $(VENV)
@@ -59,6 +59,11 @@ bench: $(DEV_STAMP) $(NODE_STAMP) ## Measure against named peers in the same run
 fuzz: $(DEV_STAMP) $(NODE_STAMP) ## Compare 25,000 tokens with Clerk's own verifier
 	@DOORWARD_TEST_TOKENS=$${DOORWARD_TEST_TOKENS:-25000} DOORWARD_TEST_SEED=$${DOORWARD_TEST_SEED:-$$(date +%s)} \
 		$(PY) -m pytest -q -s tests/clerk/differential
+
+fuzz-parser: $(DEV_STAMP) ## Mutate tokens, requests, webhooks and keys (FUZZ_SECONDS=60 a target)
+	@folder=$$(mktemp -d) && trap 'rm -rf "$$folder"' EXIT && for target in tests/fuzz/fuzz_*.py; do \
+		echo "$$target" && TMPDIR=$$folder $(PY) $$target -max_total_time=$${FUZZ_SECONDS:-60} \
+			-artifact_prefix=$${FUZZ_FINDINGS:-./} -print_final_stats=1 -verbosity=0 || exit 1; done
 
 lock: $(UV) ## Renew the hashed locks from pyproject.toml
 	@$(UV) pip compile -q --universal --no-header --generate-hashes --no-emit-index-url requirements/bootstrap.in -o requirements/bootstrap.txt

@@ -2,7 +2,9 @@
 
 import asyncio
 import json
+import threading
 from base64 import urlsafe_b64encode
+from concurrent.futures import ThreadPoolExecutor
 from typing import ClassVar
 
 import httpx2
@@ -389,6 +391,8 @@ class TestOpaqueTokens:
             {"active": False},
             {"expiration": NOON * 1000},
             {"expiration": "never"},
+            {"expiration": 10**400},
+            {"expiration": True},
             {"subject": "client_1"},
             {"subject": 7},
         ],
@@ -461,6 +465,24 @@ class TestOpaqueTokens:
 
         assert {who.user_id for who in asyncio.run(at_once())} == {"user_1"}
         assert len(clerk.asked) == 1
+
+    def test_threads_with_event_loops_of_their_own_each_ask(self, clerk):
+        both_asked = threading.Barrier(2, timeout=5)
+
+        async def handle(request):
+            await asyncio.to_thread(both_asked.wait)
+            return clerk.handle(request)
+
+        clerk.auth.authenticator._opaque = OpaqueTokens(
+            "https://api.clerk.example",
+            "sk_test_secret",
+            Clock(),
+            transport=httpx2.MockTransport(handle),
+        )
+        with ThreadPoolExecutor(2) as pool:
+            found = [pool.submit(clerk.see) for _ in range(2)]
+
+        assert {one.result().user_id for one in found} == {"user_1"}
 
     def test_one_connection_serves_tokens_one_after_another(self, clerk):
         async def one_by_one():
@@ -637,6 +659,30 @@ def test_a_remembered_token_is_judged_by_everything_that_can_change(auth_with, i
 
     clock.advance(seconds=65)
     assert seen(auth, bearer(token)) == "token-expired"
+
+
+@pytest.mark.parametrize("header", [{}, M2M, {"typ": "at+jwt"}])
+def test_what_one_request_changes_in_its_claims_no_other_request_sees(auth_with, issuer, header):
+    subject = "mch_1" if header is M2M else "user_1"
+    more = {"metadata": {"role": "user"}, "list": [[1]], "act": {"sub": "user_2", "x": {"y": 1}}}
+    auth = auth_with(accepts=EVERY_KIND, secret_key="sk_test_placeholder")
+    token = issuer.sign(claims(sub=subject) | more, header)
+
+    for _ in range(2):
+        who = seen(auth, bearer(token))
+        assert who.claims["metadata"] == {"role": "user"}
+        assert who.claims.get("list") == [[1]]
+        who.claims["metadata"]["role"] = "admin"
+        who.claims.get("list")[0].append(2)
+        dict(who.claims)["metadata"]["role"] = "admin"
+        for value in who.claims.values():
+            if isinstance(value, dict):
+                value["role"] = "admin"
+        if who.actor is not None:
+            who.actor["x"]["y"] = 2
+            assert who.actor == {"sub": "user_2", "x": {"y": 1}}
+        with pytest.raises(TypeError):
+            who.claims["role"] = "admin"
 
 
 def test_two_tokens_that_differ_in_one_letter_are_never_taken_for_each_other(auth_with, issuer):

@@ -104,3 +104,17 @@ def test_a_value_that_is_set_twice_or_can_not_be_read_is_a_mistake(tmp_path):
         )
 
     assert len(refusal.value.mistakes) == 2
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [
+        ("jwks_url", "http://["),
+        ("api_url", "https://[x"),
+        ("authorized_parties", ["http://[x"]),
+    ],
+)
+def test_an_address_without_form_is_a_mistake_like_others(option, value):
+    options = {"secret_key": "sk_test_x"} | {option: value}
+
+    assert len(mistakes_of(**options)) == 1

@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import httpx2
 import pytest
@@ -324,6 +326,87 @@ def test_a_cancelled_request_does_not_cancel_the_fetch_of_the_others(endpoint, i
         return await second
 
     assert asyncio.run(two()).fingerprint
+
+
+class SlowEndpoint(Endpoint):
+    """One whose first answer comes only when the test says so, or never."""
+
+    def __init__(self, *issuers, never=False):
+        super().__init__(*issuers)
+        self.never = never
+        self.was_asked = threading.Event()
+        self.may_answer = threading.Event()
+        self.may_leave = threading.Event()
+
+    def source(self, clock, **more) -> RemoteKeys:
+        async def answer(request):
+            first, response = self.asked == 0, self.answer(request)
+            self.was_asked.set()
+            if first and self.never:
+                await asyncio.Event().wait()
+            if first:
+                await asyncio.to_thread(self.may_answer.wait, 5)
+            return response
+
+        return RemoteKeys(URL, clock, transport=httpx2.MockTransport(answer), **more)
+
+
+def test_threads_with_event_loops_of_their_own_share_one_fetch(issuer):
+    endpoint = SlowEndpoint(issuer)
+    source = endpoint.source(Clock())
+
+    def ask(_):
+        return asyncio.run(source.get(issuer.kid)).fingerprint
+
+    with ThreadPoolExecutor(9) as pool:
+        first = pool.submit(ask, 0)
+        assert endpoint.was_asked.wait(5)
+        others = [pool.submit(ask, number) for number in range(8)]
+        endpoint.may_answer.set()
+        answers = {one.result(5) for one in [first, *others]}
+
+    assert len(answers) == 1
+    assert endpoint.asked == 1
+
+
+def test_a_thread_that_comes_late_to_fetch_finds_what_another_has_fetched(endpoint, issuer):
+    source = endpoint.source(Clock())
+    now, others = source._now, [lambda: source.get_sync(issuer.kid)]
+
+    def interrupted():
+        # Between the question whether to fetch and the fetch, another thread does it all.
+        if source._fetched_at < 0 and source._starting.locked() and others:
+            others.pop()()
+        return now()
+
+    source._now = interrupted
+    assert asyncio.run(source.get(issuer.kid)).fingerprint
+    assert endpoint.asked == 1
+
+
+def test_a_fetch_that_ends_with_another_threads_event_loop_is_made_anew(issuer):
+    endpoint = SlowEndpoint(issuer, never=True)
+    source = endpoint.source(Clock())
+
+    async def leave_early():
+        asking = asyncio.ensure_future(source.get(issuer.kid))
+        await asyncio.to_thread(endpoint.may_leave.wait, 5)
+        asking.cancel()
+
+    async def stay():
+        asking = asyncio.ensure_future(source.get(issuer.kid))
+        await asyncio.sleep(0)  # now it waits for the other's fetch
+        endpoint.may_leave.set()
+        return await asking
+
+    with ThreadPoolExecutor(2) as pool:
+        left = pool.submit(lambda: asyncio.run(leave_early()))
+        assert endpoint.was_asked.wait(5)
+        stayed = pool.submit(lambda: asyncio.run(stay()))
+        left.result(5)
+        assert stayed.result(10).fingerprint
+
+    assert endpoint.asked == 2
 
 
 def test_a_pasted_key_is_always_at_hand(issuer):

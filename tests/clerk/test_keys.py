@@ -1,4 +1,5 @@
 import base64
+import math
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
@@ -53,6 +54,18 @@ def test_only_rsa_of_2048_bits_or_more_is_a_key():
     for key in (small, curve):
         with pytest.raises(KeyUnreadable):
             read_pem(pem_of(key))
+
+
+def test_a_key_that_a_faulty_chip_made_is_refused():
+    primes = [n for n in range(2, 168) if all(n % divisor for divisor in range(2, n))]
+    product = math.prod(primes)
+    # A power of 65537 modulo every small prime is what gives such a key away.
+    modulus = (1 << 2047) // product * product + pow(65537, 1234, product)
+    faulty = rsa.RSAPublicNumbers(65537, modulus).public_key()
+    der = faulty.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+
+    with pytest.raises(KeyUnreadable, match="ROCA"):
+        read_pem(base64.b64encode(der).decode())
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,8 @@ import json
 from base64 import urlsafe_b64encode
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
+from cryptography.hazmat.primitives.hashes import SHA256
 from hypothesis import example, given
 from hypothesis import strategies as st
 
@@ -58,6 +60,12 @@ def reason(verify):
         return None
 
     return reason
+
+
+def signed_text(issuer, payload: str) -> str:
+    """Sign a payload as it stands, which need not be what a JSON library writes."""
+    signed = f"{segment({'alg': 'RS256', 'typ': 'JWT'})}.{segment(payload.encode())}"
+    return f"{signed}.{segment(issuer._key.sign(signed.encode(), PKCS1v15(), SHA256()))}"
 
 
 def test_a_good_token_gives_its_claims(issuer, verify):
@@ -151,9 +159,6 @@ def test_the_header_is_judged_by_class_type_and_algorithm(issuer, reason, header
 
 def test_a_header_without_category_or_type_is_taken(issuer, verify):
     header = segment({"alg": "RS256"})
-    from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
-    from cryptography.hazmat.primitives.hashes import SHA256
-
     signed = f"{header}.{segment(claims())}"
     signature = issuer._key.sign(signed.encode(), PKCS1v15(), SHA256())
 
@@ -372,6 +377,19 @@ def test_a_message_shows_only_so_much_of_what_was_sent(issuer, verify):
         verify(issuer.sign(claims(), {"typ": "x" * 5000}))
 
     assert len(refusal.value.message) < 200
+
+
+def test_a_value_nested_as_deeply_as_can_be_read_is_refused_with_a_reason(issuer):
+    rules = Rules(authorized_parties=frozenset({PARTY}))
+    verifier = Verifier(PemKey(issuer.public_key_pem), rules, lambda: NOON)
+    reasons = set()
+    for depth in range(700, 1000):
+        nested = "[" * depth + "]" * depth
+        with pytest.raises(TokenVerificationError) as refusal:
+            verifier.verify_sync(signed_text(issuer, f'{{"sub":"user_1","azp":{nested}}}'))
+        reasons.add(refusal.value.reason.value)
+
+    assert reasons == {"token-invalid-authorized-parties", "token-invalid"}
 
 
 @pytest.mark.parametrize("beyond", [1e15, -1e15])

@@ -4,6 +4,8 @@ import time
 import pytest
 
 import doorward
+from doorward.clerk.auth import ClerkAuth
+from doorward.clerk.refusals import NotAuthenticated
 from doorward.standin import Standin
 
 
@@ -47,3 +49,16 @@ def test_without_a_key_the_environment_is_read(standin, monkeypatch):
         return await doorward.verify_token_async(standin.mint("alice"))
 
     assert asyncio.run(verify()).user_id == "user_alice"
+
+
+@pytest.mark.parametrize("token", [None, b"a.b.c", 5, ["a.b.c"]])
+def test_what_is_no_text_is_no_token(standin, token):
+    async def guarded():
+        return await ClerkAuth(jwt_key=standin.public_key_pem).verify(token)
+
+    with pytest.raises(doorward.TokenVerificationError) as refusal:
+        doorward.verify_token(token, jwt_key=standin.public_key_pem)
+    with pytest.raises(NotAuthenticated) as refused:
+        asyncio.run(guarded())
+
+    assert refusal.value.reason == refused.value.reason == "token-invalid"

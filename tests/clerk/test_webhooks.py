@@ -176,3 +176,12 @@ def test_an_event_whose_work_failed_is_new_with_its_next_delivery(clock):
         return first, await webhooks.is_new(verify(), state)
 
     assert asyncio.run(seen()) == (True, True)
+
+
+@pytest.mark.parametrize("blank", ["\x0b", "\x1d", "\x85", "\xa0"])
+@pytest.mark.parametrize("name", list(VECTOR))
+def test_only_blanks_of_http_are_taken_off_a_header(blank, name):
+    odd = VECTOR | {name: f"{blank}{VECTOR[name]}"}
+
+    assert reason(headers=odd) in {"timestamp-invalid", "signature-mismatch"}
+    assert reason(headers=[(n.encode(), v.encode("latin-1")) for n, v in odd.items()])

@@ -11,11 +11,12 @@ from doorward.clerk.configuration import (
     parties_from_environment,
 )
 from doorward.clerk.directory import Directory
-from doorward.clerk.errors import ConfigurationError
-from doorward.clerk.refusals import require
+from doorward.clerk.errors import ConfigurationError, TokenVerificationError
+from doorward.clerk.refusals import refusal_of, require
 from doorward.clerk.revocation import Revocation
 from doorward.clerk.rules import CLOCK_SKEW_DEFAULT
 from doorward.clerk.sources import CookiePolicy, Scope
+from doorward.clerk.tokens import as_text
 from doorward.clerk.verifier import Verifier
 from doorward.clerk.watch import RECHECK_SECONDS
 from doorward.identity.credentials import CredentialShape
@@ -123,7 +124,10 @@ class ClerkAuth:
 
         Raises ``NotAuthenticated`` and ``Unavailable``.
         """
-        return await self.authenticator.verify(token)
+        try:
+            return await self.authenticator.verify(as_text(token))
+        except TokenVerificationError as exc:
+            raise refusal_of(exc) from exc
 
     async def warm_up(self) -> None:
         """Fetch the signing keys before the first request; raises TokenVerificationError."""

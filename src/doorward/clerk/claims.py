@@ -6,12 +6,15 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
+import msgspec
+
 _MASK = re.compile(r"[0-9]+", re.ASCII)
 _MASK_DIGITS_MAX = 100
 _EXPANDED_MAX = 256
 _ORG_SCOPES = frozenset({"o", "ou", "uo"})
 
 Permissions = tuple[str, ...]
+_encode, _decode = msgspec.json.encode, msgspec.json.decode
 _NO_ORGANIZATION = ("", None, None, ())
 
 
@@ -26,7 +29,11 @@ class Organization:
 
 
 class Claims(Mapping[str, Any]):
-    """The payload of a verified token: read-only, and it does not show itself."""
+    """The payload of a verified token: read-only, and it does not show itself.
+
+    All requests that bear a token share its payload, so what one of them gets out of it, and might
+    change, is a copy.
+    """
 
     __slots__ = ("_payload",)
 
@@ -34,11 +41,11 @@ class Claims(Mapping[str, Any]):
         self._payload = payload
 
     def __getitem__(self, name: str) -> Any:
-        return self._payload[name]
+        return _own(self._payload[name])
 
     def get(self, name: str, default: Any = None) -> Any:
         """Give a claim, ``default`` where the token has none of that name."""
-        return self._payload.get(name, default)
+        return _own(self._payload.get(name, default))
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._payload)
@@ -82,10 +89,15 @@ class Claims(Mapping[str, Any]):
         return Organization(org_id, slug, role, permissions) if org_id else None
 
 
+def _own(value: Any) -> Any:
+    """Give a copy of what could be changed; by way of JSON, since Python's own can be too deep."""
+    return _decode(_encode(value)) if isinstance(value, dict | list) else value
+
+
 def actor_of(claims: Mapping[str, Any]) -> Mapping[str, Any] | None:
     """Give who acts for the subject, None for nobody."""
     actor = claims.get("act")
-    return actor if isinstance(actor, Mapping) else None
+    return Claims(actor) if isinstance(actor, dict) else None
 
 
 def factor_ages_of(claims: Mapping[str, Any]) -> tuple[float, float] | None:

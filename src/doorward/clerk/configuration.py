@@ -5,7 +5,7 @@ import os
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from doorward.clerk.errors import ConfigurationError
 from doorward.clerk.jwks import KeySource, PemKey, RemoteKeys
@@ -36,7 +36,7 @@ class ClerkOptions:
     machine_secret_key: str | None = field(default=None, repr=False)
     jwt_key: str | None = field(default=None, repr=False)
     jwks_url: str | None = None
-    publishable_key: str | None = None
+    publishable_key: str | None = field(default=None, repr=False)  # a secret may be pasted here
     api_url: str | None = None
     authorized_parties: Iterable[str] | None = None
     audience: str | Iterable[str] | None = None
@@ -145,8 +145,8 @@ class ClerkOptions:
 
     def _wrong_parties(self) -> str | None:
         for party in names(self.authorized_parties):
-            parts = urlsplit(party)
-            if parts.scheme and (parts.path or parts.query):
+            parts = _split(party)
+            if parts is None or (parts.scheme and (parts.path or parts.query)):
                 return (
                     f"authorized_parties has {party!r}: an origin has no path, such as "
                     "https://app.example.com."
@@ -155,7 +155,8 @@ class ClerkOptions:
 
     @staticmethod
     def _wrong_url(name: str, url: str | None) -> str | None:
-        if not url or (urlsplit(url).scheme in {"http", "https"} and urlsplit(url).hostname):
+        parts = _split(url) if url else None
+        if not url or (parts and parts.scheme in {"http", "https"} and parts.hostname):
             return None
         return f"{name} (CLERK_{name.upper()}) is not an http(s) address."
 
@@ -199,6 +200,14 @@ def parties_from_environment(environ: Mapping[str, str] = os.environ) -> tuple[s
     """Read CLERK_AUTHORIZED_PARTIES, separated by commas."""
     listed = environ.get("CLERK_AUTHORIZED_PARTIES", "").split(",")
     return tuple(party.strip() for party in listed if party.strip())
+
+
+def _split(url: str) -> SplitResult | None:
+    """Take an address apart, None for one that has no form, such as ``http://[``."""
+    try:
+        return urlsplit(url)
+    except ValueError:
+        return None
 
 
 def _read(variable: str, file: str, mistakes: list[str]) -> str:

@@ -6,7 +6,7 @@ Source: ``createAuthenticateContext`` of Clerk's JavaScript SDK.
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import unquote
 
@@ -28,7 +28,7 @@ class SessionCookies:
     ``client_uat`` is in seconds since 1970, 0 for signed out, None without such a cookie.
     """
 
-    token: str | None
+    token: str | None = field(repr=False)
     client_uat: int | None
 
 
@@ -58,9 +58,9 @@ def session_cookies(
 class _Pair:
     """The two cookies of one suffix as sent; ``claims`` are not to be believed."""
 
-    token: str
+    token: str = field(repr=False)
     uat: str | None
-    claims: Mapping[str, Any]
+    claims: Mapping[str, Any] = field(repr=False)
 
     @classmethod
     def of(cls, cookies: Mapping[str, str], suffix: str) -> "_Pair":

@@ -10,8 +10,6 @@ from typing import Any
 
 from doorward.clerk.times import seconds_of
 
-_MILLISECONDS_MAX = 253_402_300_799_000  # the end of the year 9999
-
 
 class EventMalformed(ValueError):
     """A signed event without what its type promises."""
@@ -223,9 +221,9 @@ def _when(envelope: Mapping[str, Any], data: Mapping[str, Any], sent_at: float) 
 
 
 def _time(value: object) -> float | None:
-    if not isinstance(value, int | float) or isinstance(value, bool):
+    if not isinstance(value, int | float) or isinstance(value, bool) or value <= 0:
         return None
-    return seconds_of(value) if 0 < value <= _MILLISECONDS_MAX else None
+    return seconds_of(value)
 
 
 def _user(data: Mapping[str, Any]) -> User:

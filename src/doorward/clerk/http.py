@@ -1,6 +1,7 @@
 """Asking Clerk: one bounded request at a time, blocking or not."""
 
 import asyncio
+import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
@@ -10,6 +11,7 @@ if TYPE_CHECKING:
 
 API_VERSION = "2026-05-12"
 RESPONSE_BYTES_MAX = 1 << 20
+_WHOLE_IN_TIMEOUTS = 2  # whoever answers byte by byte never meets the timeout between two bytes
 
 
 class RequestFailed(Exception):
@@ -17,9 +19,10 @@ class RequestFailed(Exception):
 
 
 class Http:
-    """Sends requests; with ``keep`` over connections that stay open, a pool per event loop.
+    """Sends requests, each answered whole within twice the timeout.
 
-    Whoever keeps connections closes them with ``aclose``.
+    With ``keep`` it sends over connections that stay open, a pool per event loop; whoever keeps
+    connections closes them with ``aclose``.
     """
 
     def __init__(
@@ -32,6 +35,7 @@ class Http:
         sync_transport: "httpx2.BaseTransport | None" = None,
     ) -> None:
         self._timeout = timeout_seconds
+        self._whole = _WHOLE_IN_TIMEOUTS * timeout_seconds
         self._headers = _over(
             {"Accept": "application/json", "User-Agent": "doorward"}, headers or {}
         )
@@ -47,18 +51,19 @@ class Http:
         import httpx2
 
         try:
-            if self._keep:
-                return await _answer(self._kept(), method, url, json)
-            async with self._new() as client:
-                return await _answer(client, method, url, json)
-        except (httpx2.HTTPError, httpx2.InvalidURL, UnicodeError) as exc:
+            async with asyncio.timeout(self._whole):
+                if self._keep:
+                    return await _answer(self._kept(), method, url, json)
+                async with self._new() as client:
+                    return await _answer(client, method, url, json)
+        except (TimeoutError, httpx2.HTTPError, httpx2.InvalidURL, UnicodeError) as exc:
             raise RequestFailed(type(exc).__name__) from exc
 
     def send_blocking(self, method: str, url: str) -> tuple[int, bytes]:
         """Do the same while the thread waits."""
         import httpx2
 
-        body = bytearray()
+        body, end = bytearray(), time.monotonic() + self._whole
         try:
             with (
                 httpx2.Client(
@@ -68,6 +73,8 @@ class Http:
             ):
                 for chunk in response.iter_bytes():
                     _append(body, chunk)
+                    if time.monotonic() > end:
+                        raise RequestFailed("The answer takes too long.")
         except (httpx2.HTTPError, httpx2.InvalidURL, UnicodeError) as exc:
             raise RequestFailed(type(exc).__name__) from exc
         return response.status_code, bytes(body)

@@ -40,7 +40,8 @@ class Patience:
     """How long fetched keys are fresh, how long they outlive an outage, and how often to ask.
 
     All in seconds. Keys younger than ``stale`` serve while they can't be fetched anew; after a
-    fetch the next one waits for ``cool_down``; one fetch may take ``timeout`` between two bytes.
+    fetch the next one waits for ``cool_down``; one fetch may take ``timeout`` between two bytes,
+    and twice that as a whole.
     """
 
     fresh: float = FRESH_SECONDS
@@ -93,6 +94,30 @@ class PemKey:
         """Nothing to fetch."""
 
 
+class _Fetch:
+    """One fetch under way; ``ended`` tells threads whose event loops are others."""
+
+    def __init__(self, task: "asyncio.Task[None]") -> None:
+        self.task = task
+        self.ended = threading.Event()
+        task.add_done_callback(self._end)
+
+    @property
+    def under_way(self) -> bool:
+        """Whether it will end: a loop that was stopped ends nothing."""
+        return not self.task.done() and self.task.get_loop().is_running()
+
+    @property
+    def elsewhere(self) -> bool:
+        """Whether it runs in another event loop than the caller."""
+        return self.task.get_loop() is not asyncio.get_running_loop()
+
+    def _end(self, task: "asyncio.Task[None]") -> None:
+        # Seen here too, in case everybody who waited for it has gone.
+        _ = task.cancelled() or task.exception()
+        self.ended.set()
+
+
 class RemoteKeys:
     """The keys of one JWKS address, fetched when needed and no more often.
 
@@ -123,8 +148,9 @@ class RemoteKeys:
         self._keys: dict[str, PublicKey] = {}
         self._fetched_at = _NEVER
         self._tried_at = _NEVER
-        self._fetching: asyncio.Task[None] | None = None
+        self._fetch: _Fetch | None = None
         self._lock = threading.Lock()
+        self._starting = threading.Lock()  # never held while waiting
 
     def __repr__(self) -> str:
         return f"RemoteKeys({self._url!r})"
@@ -142,7 +168,7 @@ class RemoteKeys:
         """
         if self._due(kid):
             try:
-                await self._fetch_once()
+                await self._fetch_once(lambda: self._due(kid))
             except TokenVerificationError:
                 if self._kept(kid) is None:
                     raise
@@ -161,7 +187,7 @@ class RemoteKeys:
 
     async def warm_up(self) -> None:
         """Fetch the keys now."""
-        await self._fetch_once()
+        await self._fetch_once(lambda: True)
 
     def _due(self, kid: str | None) -> bool:
         """Say whether to fetch: the set is stale or lacks the key, and the last try is not recent.
@@ -174,7 +200,7 @@ class RemoteKeys:
         cool_down = self._patience.cool_down
         if not self._keys:
             cool_down = min(cool_down, EMPTY_COOL_DOWN_SECONDS)
-        return now - self._tried_at >= cool_down or self._is_fetching()
+        return now - self._tried_at >= cool_down or self._is_unanswered()
 
     def _kept(self, kid: str | None) -> PublicKey | None:
         """Give a key that outlives an outage, for a day at most unless told otherwise."""
@@ -193,20 +219,28 @@ class RemoteKeys:
             )
         raise _remote_failed("The signing keys could not be loaded.")
 
-    async def _fetch_once(self) -> None:
-        """Fetch, or wait for the fetch that is under way."""
-        fetching = self._fetching
-        if fetching is None or fetching.done():
-            self._tried_at = self._now()
-            self._fetching = fetching = asyncio.ensure_future(self._fetch())
-            # Seen here too, in case everybody who waited for it has gone.
-            fetching.add_done_callback(lambda task: task.cancelled() or task.exception())
-        await asyncio.shield(fetching)
+    async def _fetch_once(self, due: Callable[[], bool]) -> None:
+        """Fetch, or wait for the fetch that is under way: here, or in another thread's loop."""
+        while True:
+            with self._starting:
+                fetch = self._fetch
+                if fetch is None or not fetch.under_way:
+                    if not due():
+                        return None  # another thread has fetched in the meantime
+                    self._tried_at = self._now()
+                    self._fetch = fetch = _Fetch(asyncio.ensure_future(self._ask()))
+            if not fetch.elsewhere:
+                return await asyncio.shield(fetch.task)
+            await asyncio.to_thread(fetch.ended.wait, self._patience.timeout)
+            if not fetch.task.cancelled():
+                return None  # whether it went well is told by the keys that are there now
 
-    def _is_fetching(self) -> bool:
-        return self._fetching is not None and not self._fetching.done()
+    def _is_unanswered(self) -> bool:
+        """Say whether the last try is still under way, or ended with its event loop."""
+        fetch = self._fetch
+        return fetch is not None and (fetch.under_way or fetch.task.cancelled())
 
-    async def _fetch(self) -> None:
+    async def _ask(self) -> None:
         try:
             self._take(*await self._http.send("GET", self._url))
         except RequestFailed as exc:

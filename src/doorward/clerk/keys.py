@@ -5,6 +5,7 @@ import re
 from base64 import b64decode, b64encode, urlsafe_b64decode
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from hashlib import sha256
 from typing import Any
 
@@ -38,11 +39,16 @@ class PublicKey:
 
     @classmethod
     def of(cls, key: object) -> "PublicKey":
-        """Take a parsed key; raises KeyUnreadable for any but RSA of 2048 bits or more."""
+        """Take a parsed key; raises KeyUnreadable for any but RSA of 2048 bits or more.
+
+        Also for one whose private half can be computed from it.
+        """
         if not isinstance(key, RSAPublicKey):
             raise KeyUnreadable("It is not an RSA key, and Clerk signs with RSA.")
         if not _BITS_MIN <= key.key_size <= _BITS_MAX:
             raise KeyUnreadable(f"It has {key.key_size} bits; RSA keys of 2048 or more are taken.")
+        if _is_faulty(key.public_numbers().n):
+            raise KeyUnreadable("A faulty chip made it (ROCA), so it can be broken.")
         der = key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
         return cls(key, sha256(der).digest())
 
@@ -53,6 +59,22 @@ class PublicKey:
         except InvalidSignature:
             return False
         return True
+
+
+def _is_faulty(modulus: int) -> bool:
+    """Say whether a modulus looks like those of CVE-2017-15361.
+
+    Modulo every small prime they leave what some power of 65537 leaves.
+    """
+    return all(modulus % prime in residues for prime, residues in _faulty_residues())
+
+
+@cache
+def _faulty_residues() -> list[tuple[int, frozenset[int]]]:
+    primes = [n for n in range(3, 168) if all(n % divisor for divisor in range(2, n))]
+    return [
+        (prime, frozenset(pow(65537, power, prime) for power in range(prime))) for prime in primes
+    ]
 
 
 def read_pem(text: str) -> PublicKey:
@@ -99,6 +121,8 @@ def read_jwk(jwk: Mapping[str, Any]) -> PublicKey:
     try:
         numbers = RSAPublicNumbers(_integer(jwk.get("e")), _integer(jwk.get("n")))
         return PublicKey.of(numbers.public_key())
+    except KeyUnreadable:
+        raise
     except (ValueError, TypeError) as exc:
         raise KeyUnreadable("The JWK's numbers are not those of an RSA key.") from exc
 

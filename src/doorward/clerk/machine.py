@@ -35,6 +35,7 @@ _UNKNOWN_MAX = 1000
 _FAILURES_MAX = 5
 _OPEN_SECONDS = 10.0
 _SHAPE = re.compile(r"(?:ak|mt|oat)_[A-Za-z0-9_-]{1,512}", re.ASCII)
+_Asked = tuple[bytes, asyncio.AbstractEventLoop]
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +92,7 @@ class OpaqueTokens:
         self._http = _http(secret_key, transport)
         self._http_of_machine = _http(machine_secret_key or secret_key, transport)
         self._unknown: OrderedDict[bytes, float] = OrderedDict()
-        self._asking: dict[bytes, asyncio.Task[Principal]] = {}
+        self._asking: dict[_Asked, asyncio.Task[Principal]] = {}
         self._failures = 0
         self._closed_until = 0.0
 
@@ -106,11 +107,12 @@ class OpaqueTokens:
         digest = sha256(token.encode()).digest()
         if self._unknown.get(digest, 0) > self._now():
             raise _invalid(_KINDS[kind].unknown)
-        asking = self._asking.get(digest)
+        asked = digest, asyncio.get_running_loop()  # no loop can wait for another's task
+        asking = self._asking.get(asked)
         if asking is None:
             asking = asyncio.ensure_future(self._ask(token, digest, kind))
-            self._asking[digest] = asking
-            asking.add_done_callback(lambda task: self._answered(digest, task))
+            self._asking[asked] = asking
+            asking.add_done_callback(lambda task: self._answered(asked, task))
         return await asyncio.shield(asking)
 
     async def aclose(self) -> None:
@@ -118,8 +120,8 @@ class OpaqueTokens:
         await self._http.aclose()
         await self._http_of_machine.aclose()
 
-    def _answered(self, digest: bytes, task: asyncio.Task[Principal]) -> None:
-        del self._asking[digest]
+    def _answered(self, asked: _Asked, task: asyncio.Task[Principal]) -> None:
+        del self._asking[asked]
         # Seen here too, in case everybody who waited for it has gone.
         _ = task.cancelled() or task.exception()
 
@@ -206,10 +208,13 @@ def _object(body: bytes) -> dict[str, Any]:
 
 
 def _seconds(value: Any) -> float | None:
-    """Read a time that Clerk gives in milliseconds, and for OAuth tokens in seconds."""
+    """Read a time that Clerk gives in milliseconds, and for OAuth tokens in seconds.
+
+    An odd one is long past.
+    """
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None if value is None else 0.0
-    return seconds_of(value)
+    return seconds_of(value) or 0.0
 
 
 def _invalid(message: str) -> TokenVerificationError:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from doorward.clerk.claims import actor_of, factor_ages_of, organization_of, text, texts
+from doorward.clerk.claims import Claims, actor_of, factor_ages_of, organization_of, text, texts
 from doorward.clerk.tokens import Token
 from doorward.identity.credentials import CredentialShape
 from doorward.identity.principal import Principal
@@ -57,7 +57,7 @@ def _machine(token: Token) -> Principal:
         token_type=CredentialShape.M2M.value,
         subject=claims["sub"],
         scopes=texts(scopes),
-        claims={name: value for name, value in claims.items() if name not in _NOT_CLAIMS},
+        claims=Claims({name: said for name, said in claims.items() if name not in _NOT_CLAIMS}),
         credential_id=text(claims.get("jti")),
         issued_at=_issued(claims),
         expires_at=token.expires,

@@ -134,6 +134,16 @@ def parse(text: str | bytes) -> Token:
     )
 
 
+def as_text(token: object) -> str:
+    """Take a token as it was handed over, be it a header that was absent.
+
+    Raises TokenVerificationError ``token-invalid`` for what is no text.
+    """
+    if not isinstance(token, str):
+        raise _invalid("Invalid JWT form. It must be a text.")
+    return token
+
+
 def check_header(token: Token, kind: CredentialShape | None, *, templates: bool = False) -> None:
     """Make sure that the header is one of this class of token; None stands for any class.
 

@@ -8,6 +8,7 @@ from typing import Any
 from doorward.clerk.claims import Claims
 from doorward.clerk.configuration import ClerkOptions, from_environment
 from doorward.clerk.rules import CLOCK_SKEW_DEFAULT
+from doorward.clerk.tokens import as_text
 from doorward.clerk.verifier import Verifier
 
 _VERIFIERS_MAX = 32
@@ -31,7 +32,7 @@ def verify_token(
     is Clerk's word, and ConfigurationError where nothing says how to verify.
     """
     names = (_fixed(authorized_parties), _fixed(audience), _fixed(issuer))
-    return _verifier(jwt_key, secret_key, jwks_url, *names, clock_skew).verify_sync(token)
+    return _verifier(jwt_key, secret_key, jwks_url, *names, clock_skew).verify_sync(as_text(token))
 
 
 async def verify_token_async(
@@ -47,7 +48,7 @@ async def verify_token_async(
 ) -> Claims:
     """Verify as ``verify_token`` does, without blocking the event loop."""
     names = (_fixed(authorized_parties), _fixed(audience), _fixed(issuer))
-    return await _verifier(jwt_key, secret_key, jwks_url, *names, clock_skew).verify(token)
+    return await _verifier(jwt_key, secret_key, jwks_url, *names, clock_skew).verify(as_text(token))
 
 
 def _fixed(names: Names) -> tuple[str, ...]:
@@ -69,8 +70,9 @@ def _verifier(
     """Keep a verifier per set of options, so that its keys are fetched once."""
     keys = {"jwt_key": jwt_key, "secret_key": secret_key, "jwks_url": jwks_url}
     given: dict[str, Any] = {name: value for name, value in keys.items() if value}
+    given = given or dict(from_environment())
     options = ClerkOptions(
-        **(given or from_environment()),
+        **given,
         authorized_parties=parties,
         audience=audience,
         issuer=issuer,

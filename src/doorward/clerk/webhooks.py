@@ -26,6 +26,7 @@ _ID_CHARACTERS_MAX = 256
 _SIGNATURES_BYTES_MAX = 4096
 _KEY_BYTES_MIN = 16
 _PREFIX = "whsec_"
+_BLANKS = " \t"  # around a header's value (RFC 9110, section 5.5); Python's own are many more
 _DIGITS = re.compile(r"[0-9]{1,12}", re.ASCII)
 _SVIX = ("svix-id", "svix-timestamp", "svix-signature")
 _STANDARD = ("webhook-id", "webhook-timestamp", "webhook-signature")
@@ -139,7 +140,7 @@ def _key(secret: str) -> bytes:
 
 def _lowered(headers: Headers) -> dict[str, str]:
     pairs = headers.items() if isinstance(headers, Mapping) else headers
-    return {_text(name).lower(): _text(value).strip() for name, value in pairs}
+    return {_text(name).lower(): _text(value).strip(_BLANKS) for name, value in pairs}
 
 
 def _text(value: object) -> str:
@@ -176,7 +177,7 @@ def _any_matches(keys: Iterable[bytes], signed: bytes, signatures: str) -> bool:
     """Compare every ``v1`` signature with every key's; other versions and noise are passed over."""
     expected = [digest(key, signed, sha256) for key in keys]
     matches = False
-    for entry in signatures.split():
+    for entry in signatures.split(" "):
         version, _, encoded = entry.partition(",")
         given = _signature(encoded) if version == "v1" else b""
         for one in expected:

@@ -5,7 +5,7 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -33,7 +33,7 @@ class Remembered:
 
     url: str
     standin_session: str | None = None
-    token: str | None = None
+    token: str | None = field(default=None, repr=False)
 
 
 def remembered() -> Remembered | None:

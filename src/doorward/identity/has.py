@@ -3,7 +3,7 @@
 Source: Clerk's authorization semantics (``has``, ``useReverification``), section by section.
 """
 
-import math
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -150,11 +150,11 @@ def _reverification(asked: Any) -> tuple[str, float] | None:
     if not isinstance(asked, Mapping):
         return None
     level, minutes = asked.get("level"), asked.get("afterMinutes")
-    if level not in _LEVELS or not isinstance(minutes, int | float) or not _is_number(minutes):
+    if not isinstance(level, str) or level not in _LEVELS:
         return None
-    if minutes <= 0:
+    if not isinstance(minutes, int | float) or not _is_number(minutes) or minutes <= 0:
         return None
-    return str(level), float(minutes)
+    return level, float(minutes)
 
 
 def _ages_valid(ages: tuple[float, float]) -> bool:
@@ -164,8 +164,9 @@ def _ages_valid(ages: tuple[float, float]) -> bool:
 
 
 def _is_number(value: Any) -> bool:
+    """Say whether it is a finite number; an integer beyond floats is none that is meant."""
     number = isinstance(value, int | float) and not isinstance(value, bool)
-    return number and math.isfinite(value)
+    return number and abs(value) <= sys.float_info.max
 
 
 Fresh = Callable[[float], bool]

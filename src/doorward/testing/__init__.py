@@ -28,7 +28,7 @@ from hashlib import sha256
 from hmac import digest
 from pathlib import Path
 from secrets import token_bytes, token_hex
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol
 
 import pytest
 
@@ -46,9 +46,6 @@ class Client(Protocol):
     """FastAPI's TestClient, or a client of httpx or httpx2: what takes ``auth``."""
 
     auth: Any
-
-
-_Client = TypeVar("_Client", bound=Client)
 
 
 class SignIn:
@@ -113,7 +110,7 @@ def signed_in(clerk_standin: "Standin") -> Iterator[Callable[..., SignIn]]:
     with ExitStack() as undo:
 
         def sign_in(
-            client: _Client,
+            client: Client,
             user: str = "alice",
             *,
             org: str | None = None,
