@@ -5,7 +5,15 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
 from doorward.standin.ask import Answer, Ask, Route
-from doorward.standin.backend import dev, organizations, sessions, users
+from doorward.standin.backend import (
+    credentials,
+    dev,
+    invitations,
+    machines,
+    organizations,
+    sessions,
+    users,
+)
 from doorward.standin.instance import Standin
 from doorward.standin.refusals import Refused, not_found
 
@@ -21,6 +29,9 @@ ROUTES: list[Route] = [
     *users.ROUTES,
     *sessions.ROUTES,
     *organizations.ROUTES,
+    *invitations.ROUTES,
+    *machines.ROUTES,
+    *credentials.ROUTES,
 ]
 
 
