@@ -37,14 +37,15 @@ class Ask:
 
     standin: "Standin"
     path: Mapping[str, str]
-    headers: Mapping[str, str]
+    headers: Mapping[str, str] = field(repr=False)
     query_string: bytes = b""
     raw: bytes = field(default=b"", repr=False)
 
     @property
     def bearer(self) -> str:
         """The key that was shown."""
-        return self.headers.get("authorization", "").removeprefix("Bearer ")
+        given = self.headers.get("authorization", "")
+        return given.removeprefix("Bearer ") if given.startswith("Bearer ") else ""
 
     @property
     def query(self) -> Query:
