@@ -219,7 +219,7 @@ _FILTERS = {
 }
 _NAME = "lower(coalesce(first_name, '') || ' ' || coalesce(last_name, ''))"
 _OF_KIND_WITH = "kind LIKE '{kind}' AND instr(lower(value), ?)"
-_HAS = f"id IN (SELECT user_id FROM identifications WHERE {_OF_KIND_WITH})"
+_HAS = f"id IN (SELECT user_id FROM identifications WHERE {_OF_KIND_WITH})"  # noqa: S608 - fixed parts
 _SEARCHES = {
     "name_query": f"instr({_NAME}, ?)",
     "username_query": "instr(lower(username), ?)",
