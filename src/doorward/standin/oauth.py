@@ -59,4 +59,4 @@ def _jwt(tx: Transaction, new: New) -> str:
     claims = issuer.claims(new.subject, tx.now, new.ttl or TTL_SECONDS)
     claims["jti"] = f"oat_{claims['jti']}"
     claims |= {"client_id": new.client_id, "scope": " ".join(new.scopes)}
-    return issuer.sign(claims, HEADER)
+    return issuer.sign(claims, HEADER, category=False)
