@@ -5,6 +5,7 @@ import shutil
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -41,10 +42,13 @@ def wait_for(port: int) -> None:
 
 
 @contextmanager
-def running(command: list[object], port: int, **environ: str) -> Iterator[subprocess.Popen]:
+def running(
+    command: list[object], port: int, user: str | None = None, **environ: str
+) -> Iterator[subprocess.Popen]:
     process = subprocess.Popen(
         [str(word) for word in command],
         env=os.environ | environ,
+        user=user,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
@@ -68,6 +72,33 @@ def nginx(folder: Path, workers: int) -> Iterator[str]:
     program = shutil.which("nginx") or "/usr/sbin/nginx"
     with running([program, "-c", config, "-e", folder / "error.log"], port):
         yield f"http://127.0.0.1:{port}"
+
+
+@contextmanager
+def redis(folder: Path) -> Iterator[str]:
+    """Redis, keeping nothing on the disk."""
+    port = free_port()
+    options = ["--port", port, "--bind", "127.0.0.1", "--save", "", "--dir", folder]
+    with running(["redis-server", *options], port):
+        yield f"redis://127.0.0.1:{port}/0"
+
+
+@contextmanager
+def postgres() -> Iterator[str]:
+    """PostgreSQL as it comes, in a cluster of its own; it refuses to run as root."""
+    programs = max(Path("/usr/lib/postgresql").glob("*/bin"))
+    user = "postgres" if os.geteuid() == 0 else None
+    port = free_port()
+    with tempfile.TemporaryDirectory(prefix="doorward-bench-") as name:
+        if user is not None:
+            shutil.chown(name, user)
+        data = Path(name) / "data"
+        made = [programs / "initdb", "-D", data, "-U", "bench", "-A", "trust"]
+        subprocess.run(made, user=user, stdout=subprocess.DEVNULL, check=True)
+        options = ["-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories="]
+        command = [programs / "postgres", "-D", data, "-p", port, *options]
+        with running(command, port, user):
+            yield f"postgresql://bench@127.0.0.1:{port}/postgres"
 
 
 class Doorward:

@@ -144,6 +144,13 @@ class House:
         body = b"".join(message.get("body", b"") for message in sent[1:])
         return httpx2.Response(sent[0]["status"], headers=sent[0]["headers"], content=body)
 
+    def sweep(self) -> None:
+        """Sweep now, as the server does every few seconds."""
+        from doorward.server.sweeper import sweep
+
+        life = self.client.app._app
+        self.client.portal.call(sweep, life._store, life._blobs)
+
     def store(self):
         """The store of rows that the house runs on."""
         return self.client.app._app._store

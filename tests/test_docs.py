@@ -56,6 +56,7 @@ def test_the_guard_runs_as_it_is_printed(issuer, monkeypatch):
 def test_the_guards_run_as_they_are_printed(issuer, monkeypatch, tmp_path):
     blocks = re.findall(r"```python run\n(.*?)```", GUARDS, re.DOTALL)
     monkeypatch.setenv("CLERK_JWT_KEY", issuer.public_key_pem)
+    monkeypatch.setenv("CLERK_AUTHORIZED_PARTIES", "https://app.example.com")
     monkeypatch.setenv("CLERK_WEBHOOK_SIGNING_SECRET", "whsec_" + "A" * 32)
     monkeypatch.chdir(tmp_path)
     printed = []
@@ -65,10 +66,14 @@ def test_the_guards_run_as_they_are_printed(issuer, monkeypatch, tmp_path):
         exec(code, vars(module))  # noqa: S102 - the page's own code
         printed.append(vars(module))
 
-    fastapi, asgi, graphql, webhook, plain = printed
+    fastapi, crossing, asgi, flask, graphql, webhook, plain = printed
     assert TestClient(fastapi["app"]).get("/feed").json() == {"for": "everybody"}
     assert TestClient(fastapi["app"]).get("/admin/report").status_code == 401
+    origin = {"Origin": "https://app.example.com"}
+    answer = TestClient(crossing["app"]).get("/", headers=origin)
+    assert answer.headers["access-control-allow-origin"] == origin["Origin"]
     assert TestClient(asgi["app"]).get("/").status_code == 401
+    assert flask["app"].test_client().get("/report").status_code == 401
     asked = TestClient(graphql["app"]).post("/graphql", json={"query": "{ balance }"})
     assert asked.json()["errors"][0]["extensions"]["code"] == "UNAUTHENTICATED"
     assert TestClient(webhook["app"]).post("/webhooks/clerk").status_code == 400
@@ -118,6 +123,24 @@ def standin_running(data):
             process.communicate(timeout=60)
 
 
+def test_the_middleware_for_django_runs_as_it_is_printed(issuer, monkeypatch):
+    django = pytest.importorskip("django", reason="LOUD: Django is not here")
+    (code,) = re.findall(r"```python django\n(.*?)```", GUARDS, re.DOTALL)
+    monkeypatch.setenv("CLERK_JWT_KEY", issuer.public_key_pem)
+    from django.conf import settings
+    from django.test import RequestFactory
+
+    settings.configure(DEFAULT_CHARSET="utf-8")
+    django.setup()
+    names: dict[str, object] = {}
+    exec(code, names)  # noqa: S102 - the page's own code
+    middleware = names["ClerkMiddleware"](lambda request: request.clerk)
+
+    assert middleware(RequestFactory().get("/")) is None
+    refused = middleware(RequestFactory().get("/", headers={"Authorization": "Bearer x"}))
+    assert (refused.status_code, refused["X-Clerk-Auth-Reason"]) == (401, "token-invalid")
+
+
 def test_every_reason_for_a_refusal_is_explained_and_nothing_else():
     from doorward.clerk import authenticator, refusals
     from doorward.clerk.errors import Reason
@@ -131,8 +154,21 @@ def test_every_reason_for_a_refusal_is_explained_and_nothing_else():
     assert documented == declared | {refusals.REVOCATION_UNKNOWN}
 
 
+def test_every_difference_from_clerks_sdk_is_listed_and_names_a_test_that_there_is():
+    from clerk.differential.wanted import WANTED
+
+    page = (ROOT / "docs/reference/differences.md").read_text()
+    source = "".join(path.read_text() for path in (ROOT / "tests").glob("**/test_*.py"))
+
+    for one in WANTED:
+        assert f"| {one.name} |" in page, one.name
+    for name in re.findall(r"`(test_\w+)`", page):
+        assert f"def {name}(" in source, name
+
+
 def test_every_link_between_documents_leads_somewhere():
-    for page in [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *ROOT.glob("docs/**/*.md")]:
+    pages = [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("examples/**/*.md")]
+    for page in pages:
         for target in re.findall(r"\]\(([^)#:]+)\)", page.read_text()):
             assert (page.parent / target).exists(), f"{page.name} links to {target}"
 

@@ -62,12 +62,13 @@ class ClerkMiddleware:
         self._app = app
         self._auth = auth
         self._asked = asked
-        self._optional = optional
         self._exact, self._below = _excluded(exclude)
+        self._excludes = bool(self._exact or self._below)
+        self._identify = self._identifier(optional=optional)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Guard one request, or one WebSocket for as long as it is open."""
-        if scope["type"] == "lifespan" or self._is_excluded(scope["path"]):
+        if scope["type"] == "lifespan" or (self._excludes and self._is_excluded(scope["path"])):
             await self._app(scope, receive, send)
             return
         try:
@@ -81,12 +82,14 @@ class ClerkMiddleware:
         else:
             await self._app(scope, receive, send)
 
-    async def _identify(self, scope: Scope) -> Principal | None:
+    def _identifier(self, *, optional: bool) -> Callable[[Scope], Awaitable[Principal | None]]:
         if self._asked:
-            return await self._auth.authorize(scope, self._asked)
-        if self._optional:
-            return await self._auth.authenticator.authenticate_optional(scope)
-        return await self._auth.authenticator.authenticate(scope)
+            return self._authorize
+        authenticator = self._auth.authenticator
+        return authenticator.authenticate_optional if optional else authenticator.authenticate
+
+    async def _authorize(self, scope: Scope) -> Principal:
+        return await self._auth.authorize(scope, self._asked)
 
     def _is_excluded(self, path: str) -> bool:
         """Say whether anybody may reach a path; one that could mean another is never excluded."""

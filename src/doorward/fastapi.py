@@ -12,7 +12,7 @@ from contextlib import suppress
 from functools import cached_property
 from typing import Any
 
-from fastapi import HTTPException, Request, WebSocket, WebSocketException
+from fastapi import FastAPI, HTTPException, Request, WebSocket, WebSocketException
 from fastapi.openapi.models import HTTPBearer as HTTPBearerModel
 from fastapi.responses import JSONResponse
 from fastapi.security.base import SecurityBase
@@ -25,6 +25,7 @@ from doorward.clerk.errors import ConfigurationError
 from doorward.clerk.events import Event
 from doorward.clerk.refusals import Forbidden, Refusal, require
 from doorward.clerk.watch import close_code, watch
+from doorward.cors import add_cors
 from doorward.identity.principal import Principal
 
 __all__ = [
@@ -115,6 +116,18 @@ class ClerkAuth(_ClerkAuth):
         """
         check_question(asked)
         return Required(self, asked)
+
+    def add_cors(
+        self, app: FastAPI, *, headers: Iterable[str] = (), expose: Iterable[str] = ()
+    ) -> None:
+        """Let the pages of the authorized parties, and no others, call this application.
+
+        Preflights are answered without a credential, and refusals and errors can be read by the
+        page, whenever this is called before the first request. ``headers`` are more that pages
+        may send, ``expose`` more that they may read. Raises ConfigurationError where no
+        authorized party is an origin, and RuntimeError after the first request.
+        """
+        add_cors(app, self, headers=headers, expose=expose)
 
     async def websocket(self, websocket: WebSocket) -> AsyncIterator[Principal]:
         """Guard a WebSocket while it is open.

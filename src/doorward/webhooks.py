@@ -27,7 +27,7 @@ from doorward.clerk.events import (
     UserEvent,
     UserUpdated,
 )
-from doorward.clerk.webhooks import WebhookVerificationError, is_new, verify
+from doorward.clerk.webhooks import WebhookVerificationError, forget, is_new, verify
 
 __all__ = [
     "Event",
@@ -50,6 +50,7 @@ __all__ = [
     "UserEvent",
     "UserUpdated",
     "WebhookVerificationError",
+    "forget",
     "is_new",
     "verify",
 ]

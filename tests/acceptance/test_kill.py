@@ -98,12 +98,18 @@ def check(server: ServerProcess, ledger: Ledger, workspace: str) -> None:
             ledger.contents.setdefault(file_id, got.content)
 
 
+OPEN = "SELECT blob_key, received_bytes FROM uploads WHERE status IN ('pending', 'receiving')"
+
+
 def referenced_and_stored(data) -> tuple[set[str], set[str]]:
     with sqlite3.connect(data / "doorward.db") as database:
         referenced = {key for (key,) in database.execute("SELECT blob_key FROM versions")}
+        begun = dict(database.execute(OPEN).fetchall())
     blobs = data / "blobs"
     stored = {str(path.relative_to(blobs)) for path in blobs.rglob("*") if path.is_file()}
-    return referenced, stored
+    for key, received in begun.items():
+        assert not received or (blobs / key).stat().st_size >= received
+    return referenced, stored - begun.keys()
 
 
 def test_after_every_kill_what_was_acknowledged_is_whole_and_nothing_else_is_left(tmp_path):

@@ -1,13 +1,18 @@
 """Requests with every credential that Clerk issues, from every place it may stand in."""
 
 import asyncio
+import json
+from base64 import urlsafe_b64encode
 from typing import ClassVar
 
 import httpx2
 import pytest
+from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
+from cryptography.hazmat.primitives.hashes import SHA256
 
 from doorward.clerk.auth import ClerkAuth, check_question
 from doorward.clerk.errors import ConfigurationError
+from doorward.clerk.jwks import RemoteKeys
 from doorward.clerk.machine import OpaqueTokens
 from doorward.clerk.publishable import PublishableKey
 from doorward.clerk.refusals import NotAuthenticated, Refusal, Unavailable
@@ -25,6 +30,15 @@ PK = PublishableKey.parse("pk_test_ZXhhbXBsZS5hY2NvdW50cy5kZXYk")
 def claims(**more) -> dict:
     body = {"sub": "user_1", "sid": "sess_1", "iat": int(NOON), "exp": int(NOON) + 60} | more
     return {name: value for name, value in body.items() if value is not ...}
+
+
+def signed(header, body, by) -> str:
+    """A token whose header holds nothing of Clerk's."""
+    segments = [
+        urlsafe_b64encode(json.dumps(part).encode()).rstrip(b"=") for part in (header, body)
+    ]
+    signature = by._key.sign(b".".join(segments), PKCS1v15(), SHA256())
+    return b".".join([*segments, urlsafe_b64encode(signature).rstrip(b"=")]).decode()
 
 
 def request(method="GET", kind="http", **headers: str) -> dict:
@@ -168,6 +182,13 @@ class TestCookies:
 
         assert seen(auth, self.cookies(token)).user_id == "user_1"
         assert seen(auth, bearer(token)) == "token-invalid-authorized-parties"
+
+    def test_a_token_that_was_good_as_a_cookie_is_not_thereby_good_in_a_header(self, auth, issuer):
+        token = issuer.sign(claims())
+
+        for _ in range(2):  # remembered from the first time
+            assert seen(auth, self.cookies(token)).user_id == "user_1"
+            assert seen(auth, bearer(token)) == "token-invalid-authorized-parties"
 
     def test_cookies_are_not_read_where_no_party_is_named(self, auth_with, issuer):
         token = issuer.sign(claims())
@@ -539,8 +560,6 @@ def test_a_token_can_be_verified_by_itself_and_a_question_is_checked(auth_with, 
 
 
 def test_keys_that_must_be_fetched_are_waited_for(issuer, clock):
-    from doorward.clerk.jwks import RemoteKeys
-
     def answer(_):
         return httpx2.Response(200, json=issuer.jwks())
 
@@ -562,6 +581,73 @@ def test_an_answer_carries_all_that_asgi_needs():
     assert b"jwk" not in body
 
 
+class TestAnotherIssuer:
+    """Any OpenID provider that signs with RS256: its tokens know nothing of Clerk's header."""
+
+    ISSUER = "https://login.example.com/realms/staff"
+
+    @pytest.fixture
+    def auth(self, stranger, clock):
+        auth = ClerkAuth(
+            jwks_url=f"{self.ISSUER}/certs", issuer=self.ISSUER, audience="api", now=clock
+        )
+        auth.authenticator.verifier.keys = RemoteKeys(
+            f"{self.ISSUER}/certs",
+            clock,
+            transport=httpx2.MockTransport(lambda _: httpx2.Response(200, json=stranger.jwks())),
+        )
+        return auth
+
+    def token(self, stranger, **more):
+        body = {"sub": "0f3c-17", "iss": self.ISSUER, "aud": ["api", "account"], "azp": "web"}
+        return signed(
+            {"alg": "RS256", "kid": stranger.kid}, claims(sid=...) | body | more, stranger
+        )
+
+    def test_is_trusted_by_its_keys_and_its_name(self, auth, stranger):
+        who = seen(auth, bearer(self.token(stranger)))
+
+        assert (who.user_id, who.session_id, who.org_id) == ("0f3c-17", None, None)
+
+    @pytest.mark.parametrize(
+        ("odd", "reason"),
+        [
+            ({"iss": "https://login.example.com/realms/other"}, "token-invalid-issuer"),
+            ({"iss": ["https://login.example.com/realms/staff"]}, "token-invalid-issuer"),
+            ({"aud": "elsewhere"}, "token-verification-failed"),
+            ({"exp": int(NOON) - 5}, "token-expired"),
+        ],
+    )
+    def test_says_for_whom_and_until_when(self, auth, stranger, odd, reason):
+        assert seen(auth, bearer(self.token(stranger, **odd))) == reason
+
+    def test_is_not_spoken_for_by_anybody_else(self, auth, issuer, stranger):
+        foreign = issuer.sign(claims(iss=self.ISSUER, aud="api"), {"kid": stranger.kid})
+
+        assert seen(auth, bearer(foreign)) == "token-invalid-signature"
+
+
+def test_a_remembered_token_is_judged_by_everything_that_can_change(auth_with, issuer, clock):
+    revocations = Revocations(MemoryState(clock), now=clock)
+    auth, token = auth_with(revocation=revocations), issuer.sign(claims())
+    assert seen(auth, bearer(token)) is seen(auth, bearer(token))  # remembered
+
+    asyncio.run(revocations.revoke_session("sess_1"))
+    assert seen(auth, bearer(token)) == "session-revoked"
+
+    clock.advance(seconds=65)
+    assert seen(auth, bearer(token)) == "token-expired"
+
+
+def test_two_tokens_that_differ_in_one_letter_are_never_taken_for_each_other(auth_with, issuer):
+    auth, token = auth_with(), issuer.sign(claims())
+    assert seen(auth, bearer(token)).user_id == "user_1"
+
+    for place in range(0, len(token), 7):
+        other = "A" if token[place] != "A" else "B"
+        assert isinstance(seen(auth, bearer(token[:place] + other + token[place + 1 :])), str)
+
+
 def test_a_remembered_token_is_refused_when_the_clock_turns_out_to_have_been_ahead(
     auth_with, issuer, clock
 ):
@@ -575,7 +661,7 @@ def test_a_remembered_token_is_refused_when_the_clock_turns_out_to_have_been_ahe
 
 def test_what_is_shown_of_a_token_holds_nothing_that_lets_one_in(auth_with, issuer):
     token = issuer.sign(claims())
-    opened = auth_with().authenticator.verifier.open(token)
+    opened = auth_with().authenticator.verifier.open(token.encode())
 
     shown = f"{opened!r} {opened.claims!r}"
     assert not any(part[:8] in shown for part in token.split("."))

@@ -172,6 +172,17 @@ def test_a_key_that_left_the_set_verifies_nothing_after_the_next_fetch(get, endp
         verifier.verify_sync(token)
 
 
+def test_a_key_that_is_fetched_anew_is_the_one_that_was_there(get, endpoint, issuer):
+    clock = Clock()
+    source = endpoint.source(clock)
+    before = get(source, issuer.kid)
+
+    clock.advance(seconds=301)
+
+    assert get(source, issuer.kid) is before  # so what it verified need not be verified again
+    assert endpoint.asked == 2
+
+
 def test_another_key_under_the_same_id_ends_what_was_remembered(endpoint, issuer, stranger):
     clock = Clock()
     verifier = Verifier(endpoint.source(clock), Rules(), lambda: NOON)

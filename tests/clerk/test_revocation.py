@@ -1,15 +1,20 @@
 """What was revoked is refused on the very next question, whoever revoked it and wherever."""
 
 import asyncio
+import subprocess
+import sys
+import uuid
+from dataclasses import replace
 
 import pytest
 
+from backing import REDIS_PROGRAMS
 from doorward.clerk.auth import ClerkAuth
 from doorward.clerk.directory import Directory
 from doorward.clerk.events import EventMalformed, read_event
 from doorward.clerk.refusals import Refusal
 from doorward.clerk.revocation import Revocations
-from doorward.clerk.state import MemoryState, SqliteState
+from doorward.clerk.state import MemoryState, PostgresState, RedisState, SqliteState
 from doorward.clerk.state.record import StateUnavailable
 from doorward.identity.principal import Principal
 from support import NOON
@@ -79,6 +84,15 @@ def test_a_session_a_user_a_membership_and_a_credential_can_be_revoked(revocatio
     assert not revocations.revoked(bob)
 
 
+def test_with_an_organization_go_its_members_tokens_for_it_and_its_own_keys(revocations):
+    asyncio.run(revocations.revoke_organization("org_acme"))
+
+    assert revocations.revoked(ALICE)
+    assert revocations.revoked(Principal(None, org_id="org_acme", token_type="api_key"))
+    assert not revocations.revoked(Principal("user_alice", "sess_1", org_id="org_other"))
+    assert not revocations.revoked(Principal("user_alice", "sess_1"))
+
+
 def test_a_token_made_after_its_user_was_revoked_is_let_in(revocations):
     asyncio.run(revocations.revoke_user("user_alice"))
 
@@ -104,6 +118,7 @@ def test_a_users_revocation_can_be_taken_back(revocations):
         ("user.updated", {"id": "user_alice", "locked": True}),
         ("organizationMembership.deleted", membership()),
         ("organizationMembership.updated", membership()),
+        ("organization.deleted", {"id": "org_acme", "deleted": True}),
     ],
 )
 def test_clerks_webhooks_revoke(revocations, name, data):
@@ -118,7 +133,7 @@ def test_clerks_webhooks_revoke(revocations, name, data):
         ("session.created", session("active")),
         ("user.updated", {"id": "user_alice", "banned": False, "locked": False}),
         ("organizationMembership.created", membership()),
-        ("organization.deleted", {"id": "org_acme", "deleted": True}),
+        ("organization.deleted", {"id": "org_other", "deleted": True}),
         ("waitlistEntry.created", {}),
     ],
 )
@@ -138,6 +153,54 @@ def test_an_older_event_that_comes_late_takes_nothing_back(revocations):
     assert revocations.revoked(ALICE)
 
 
+def test_a_member_who_is_removed_long_after_joining_is_refused_with_the_token_of_today(revocations):
+    """What is deleted still says when it last changed, which may be years ago."""
+    joined = membership() | {"updated_at": (NOON - 86_400) * 1000}
+
+    apply(revocations, event("organizationMembership.deleted", joined, at=NOON))
+
+    assert revocations.revoked(ALICE)
+
+
+def test_who_is_removed_and_comes_back_is_let_in_with_a_fresh_token_only(revocations):
+    again = membership() | {"updated_at": (NOON + 60) * 1000}
+    apply(
+        revocations,
+        event("organizationMembership.created", again, at=NOON + 60),
+        event("organizationMembership.deleted", membership(), at=NOON + 30),
+    )
+
+    assert revocations.revoked(ALICE)
+    assert not revocations.revoked(replace(ALICE, issued_at=NOON + 60))
+
+
+def test_of_a_user_who_is_banned_and_unbanned_and_banned_only_fresh_tokens_count(revocations):
+    def ban(*, at, banned):
+        data = {"id": "user_alice", "banned": banned, "updated_at": at * 1000}
+        return event("user.updated", data, at=at)
+
+    first, pardon, second = (
+        ban(at=NOON, banned=True),
+        ban(at=NOON + 60, banned=False),
+        ban(at=NOON + 120, banned=True),
+    )
+    between = replace(ALICE, issued_at=NOON + 90)
+    apply(revocations, first, pardon)
+    assert (revocations.revoked(ALICE), revocations.revoked(between)) == (True, False)
+
+    apply(revocations, second, pardon, first)
+
+    assert revocations.revoked(between)
+    assert not revocations.revoked(replace(ALICE, issued_at=NOON + 180))
+
+
+def test_a_token_of_the_same_second_is_revoked_with_it(revocations):
+    """A token gives its time in whole seconds, an event in thousandths."""
+    apply(revocations, event("user.updated", {"id": "user_alice", "banned": True}, at=NOON + 0.4))
+
+    assert revocations.revoked(ALICE)
+
+
 def test_an_entry_is_kept_as_long_as_the_longest_lived_token(state, clock):
     revocations = Revocations(state, keep_seconds=60, now=clock)
     asyncio.run(revocations.revoke_session("sess_1"))
@@ -146,6 +209,17 @@ def test_an_entry_is_kept_as_long_as_the_longest_lived_token(state, clock):
     assert revocations.revoked(ALICE)
     clock.advance(seconds=1)
     assert not revocations.revoked(ALICE)
+
+
+def test_a_credential_stays_revoked_as_long_as_it_lives(revocations, clock):
+    """A machine's token may live for months, and Clerk itself can't revoke one in JWT form."""
+    machine = Principal(None, token_type="m2m_token", subject="mch_1", credential_id="mt_1")
+    asyncio.run(revocations.revoke_credential("mt_1", until=NOON + 90 * 86_400))
+
+    clock.advance(seconds=90 * 86_400 - 1)
+    assert revocations.revoked(machine)
+    clock.advance(seconds=1)
+    assert not revocations.revoked(machine)
 
 
 class TestAState:
@@ -202,6 +276,77 @@ class TestAState:
         assert who.has(metadata={"can_upload": True})
 
 
+ANOTHER_PROCESS = """
+import asyncio, sys
+from doorward.clerk import state
+from doorward.clerk.revocation import Revocations
+
+kind, address, name = sys.argv[1:]
+if kind == "sqlite":
+    kept = state.SqliteState(address)
+elif kind == "postgres":
+    kept = state.PostgresState(address, table=name)
+else:
+    kept = state.RedisState(address, prefix=name)
+
+async def steps():
+    await Revocations(kept).revoke_session("sess_1")
+    if kind != "sqlite":
+        await kept.aclose()
+
+asyncio.run(steps())
+"""
+
+
+class TestAcrossTwoProcesses:
+    @pytest.fixture(
+        params=[
+            "sqlite",
+            *REDIS_PROGRAMS,
+            pytest.param("postgres", marks=pytest.mark.xdist_group("postgres")),
+        ]
+    )
+    def place(self, request, tmp_path):
+        """A kind of state, where it is, and a name in it that no other test uses."""
+        kind = request.param
+        if kind == "sqlite":
+            address = str(tmp_path / "s")
+        elif kind == "postgres":
+            address = request.getfixturevalue("postgres").url
+        else:
+            address = request.getfixturevalue("redis_url")(kind)
+        return kind, address, f"t_{uuid.uuid4().hex}"
+
+    def kept(self, kind, address, name):
+        if kind == "sqlite":
+            return SqliteState(address)
+        if kind == "postgres":
+            return PostgresState(address, table=name)
+        return RedisState(address, prefix=name)
+
+    def test_what_one_revokes_the_other_refuses_with_its_very_next_request(
+        self, place, issuer, clock
+    ):
+        kept = self.kept(*place)
+        key = issuer.public_key_pem
+        auth = ClerkAuth(jwt_key=key, revocation=Revocations(kept), now=clock)
+        token = issuer.mint("alice", claims={"sid": "sess_1"})
+
+        async def steps():
+            try:
+                assert (await auth.authenticator.verify(token)).user_id == "user_alice"
+                command = [sys.executable, "-c", ANOTHER_PROCESS, *place]
+                await asyncio.to_thread(subprocess.run, command, check=True)
+                with pytest.raises(Refusal) as refused:
+                    await auth.authenticator.verify(token)
+                return refused.value.reason
+            finally:
+                if not isinstance(kept, SqliteState):
+                    await kept.aclose()
+
+        assert asyncio.run(steps()) == "session-revoked"
+
+
 class TestTheDirectory:
     @pytest.fixture
     def directory(self, state, clock):
@@ -215,8 +360,6 @@ class TestTheDirectory:
         assert who.has(role="org:admin")
 
     def test_never_goes_over_what_the_token_says(self, directory):
-        from dataclasses import replace
-
         apply(directory, event("organizationMembership.updated", membership("org:admin")))
         apply(directory, event("user.updated", {"id": "user_alice", "public_metadata": {"a": 1}}))
         says = replace(ALICE, org_role="org:member", claims={"metadata": {"a": 2}})
@@ -237,6 +380,16 @@ class TestTheDirectory:
         older = event("organizationMembership.created", membership("org:admin"), at=NOON - 5)
         deleted = event("user.deleted", {"id": "user_alice", "deleted": True})
         apply(directory, gone, older, deleted, event("session.created", session("active")))
+
+        assert directory.complete(ALICE) is ALICE
+
+    def test_gives_no_role_to_who_is_removed_however_long_ago_the_membership_changed(
+        self, directory
+    ):
+        joined = membership("org:admin") | {"updated_at": (NOON - 86_400) * 1000}
+        gone = event("organizationMembership.deleted", joined, at=NOON)
+        late = event("organizationMembership.created", joined, at=NOON - 86_400)
+        apply(directory, gone, late)
 
         assert directory.complete(ALICE) is ALICE
 
@@ -277,6 +430,13 @@ class TestEvents:
         envelope = {"type": "x", "data": {}, "timestamp": 1_700_000_000}
 
         assert read_event("msg_1", envelope, 7.0).happened_at == 1_700_000_000
+
+    @pytest.mark.parametrize(
+        "odd", [10**400, 1e308, -1, 0, True, "2026", None], ids=lambda odd: str(odd)[:5]
+    )
+    def test_pass_over_a_time_that_is_none(self, odd):
+        """One in the far future would outdo every later event."""
+        assert event("user.created", {"id": "user_1", "updated_at": odd}).happened_at == NOON
 
     @pytest.mark.parametrize(
         ("name", "data"),

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from standardwebhooks import Webhook as OracleWebhook
+from werkzeug.datastructures import Headers as FlaskHeaders
 
 from doorward import webhooks
 from doorward.clerk.errors import ConfigurationError
@@ -54,6 +55,7 @@ def test_the_published_vector_is_verified():
         {name.replace("svix", "webhook"): value for name, value in VECTOR.items()},
         {name.title(): f" {value} " for name, value in VECTOR.items()},
         [(name.encode(), value.encode()) for name, value in VECTOR.items()],
+        FlaskHeaders(VECTOR),
         VECTOR | {"svix-signature": "v1a,AAAA nonsense v1,% " + VECTOR["svix-signature"]},
     ],
 )
@@ -162,3 +164,15 @@ def test_an_event_counts_once_however_often_it_comes(clock):
         return [await webhooks.is_new(verify(), state) for _ in range(3)]
 
     assert asyncio.run(seen()) == [True, False, False]
+
+
+def test_an_event_whose_work_failed_is_new_with_its_next_delivery(clock):
+    """Else what Clerk delivers again is taken for done, and is lost."""
+    state = MemoryState(clock)
+
+    async def seen():
+        first = await webhooks.is_new(verify(), state)
+        await webhooks.forget(verify(), state)
+        return first, await webhooks.is_new(verify(), state)
+
+    assert asyncio.run(seen()) == (True, True)

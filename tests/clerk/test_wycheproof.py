@@ -8,7 +8,7 @@ import pytest
 
 from doorward.clerk.errors import TokenVerificationError
 from doorward.clerk.keys import KeyUnreadable, read_jwk
-from doorward.clerk.tokens import _TO_BASE64, _decoded, check_header, check_signature, parse
+from doorward.clerk.tokens import _decoded, check_header, check_signature, parse
 from doorward.identity.credentials import CredentialShape
 
 FOLDER = Path(
@@ -45,7 +45,7 @@ def accepted(group, case) -> bool:
 def parse_signature_only(text):
     """Take a token apart whose payload need not be JSON, since the vectors' are not."""
     header, payload, signature = text.split(".") if text.count(".") == 2 else ("", "", "")
-    _decoded(payload.encode().translate(_TO_BASE64))
+    _decoded(payload.encode())
     token = parse(f"{header}.e30.{signature}")
     check_header(token, CredentialShape.SESSION)
     token.signed = f"{header}.{payload}".encode()

@@ -7,10 +7,17 @@ pytest_plugins = ["pytester"]
 APPLICATION = """
 from typing import Annotated
 from fastapi import Depends, FastAPI
-from doorward.fastapi import ClerkAuth, Principal
+from doorward.clerk.revocation import Revocations
+from doorward.clerk.state import MemoryState
+from doorward.fastapi import ClerkAuth, ClerkWebhook, Event, Principal
 
-clerk = ClerkAuth()
+revocations = Revocations(MemoryState())
+clerk = ClerkAuth(revocation=revocations)
 app = FastAPI()
+
+@app.post("/webhooks/clerk")
+async def webhook(event: Annotated[Event, Depends(ClerkWebhook())]):
+    await revocations.apply(event)
 
 @app.get("/me")
 async def me(who: Annotated[Principal, Depends(clerk.required)]):
@@ -47,6 +54,16 @@ def test_tokens_for_anything_else(signed_in, ttl):
     answer = kept.get("/me", headers={"Authorization": f"Bearer {token}"})
     assert answer.status_code == (200 if ttl > 0 else 401)
 
+def test_webhooks_are_signed(signed_in, clerk_webhook):
+    client = TestClient(app)
+    dave = signed_in(client, "dave")
+    assert client.get("/me").status_code == 200
+    ended = clerk_webhook("session.ended", {"id": dave.session.id, "user_id": dave.user_id})
+    assert client.post("/webhooks/clerk", **ended).status_code == 200
+    assert client.get("/me").status_code == 401
+    ended["content"] += b" "
+    assert client.post("/webhooks/clerk", **ended).status_code == 400
+
 def test_a_client_of_asyncio(signed_in):
     import asyncio
 
@@ -71,7 +88,7 @@ def suite(pytester, monkeypatch):
 def test_people_are_signed_in_for_an_application_that_reads_its_settings_at_import(suite):
     suite.makeini("[pytest]\ndoorward_standin = true")
 
-    suite.runpytest_subprocess("-p", "no:cacheprovider").assert_outcomes(passed=6)
+    suite.runpytest_subprocess("-p", "no:cacheprovider").assert_outcomes(passed=7)
 
 
 def test_without_the_setting_the_stand_in_is_there_for_whoever_asks(suite):

@@ -34,9 +34,10 @@ class ClerkAuth:
     the CLERK_* environment is read. ``accepts`` names the kinds of credential: ``session_token``,
     ``m2m_token``, ``api_key``, ``oauth_token``. ``cookies`` also takes Clerk's session cookies,
     by default wherever ``authorized_parties`` says whose pages may send them.
-    ``template_tokens`` lets JWT-template tokens count as sessions. Open WebSockets are judged
-    again every ``recheck_seconds``. Raises ConfigurationError,
-    which names every mistake.
+    ``template_tokens`` lets JWT-template tokens count as sessions. ``bearer_exactly`` refuses a
+    token without its scheme, or with something after it, which Clerk's SDK takes. Open WebSockets
+    are judged again every ``recheck_seconds``. Raises ConfigurationError, which names every
+    mistake.
     """
 
     def __init__(  # noqa: PLR0913 - the options of Clerk, by name
@@ -59,6 +60,7 @@ class ClerkAuth:
         client_uat_required: bool = True,
         template_tokens: bool = False,
         pending_is_signed_out: bool = True,
+        bearer_exactly: bool = False,
         recheck_seconds: float = RECHECK_SECONDS,
         now: Callable[[], float] = time.time,
     ) -> None:
@@ -84,19 +86,21 @@ class ClerkAuth:
         keys, rules = options.key_source(now), options.rules()
         if cookies and not rules.authorized_parties:
             raise ConfigurationError([_NO_PARTIES])
+        self.cookies = CookiePolicy(
+            bool(rules.authorized_parties) if cookies is None else cookies,
+            options.application,
+            rules.authorized_parties,
+            client_uat_required,
+        )
         self.authenticator = Authenticator(
             Verifier(keys, rules, now),
             accepts=options.accepts,
             opaque=options.opaque_tokens(now),
-            cookies=CookiePolicy(
-                bool(rules.authorized_parties) if cookies is None else cookies,
-                options.application,
-                rules.authorized_parties,
-                client_uat_required,
-            ),
+            cookies=self.cookies,
             revocation=revocation,
             directory=directory,
             pending_is_signed_out=pending_is_signed_out,
+            bearer_exactly=bearer_exactly,
         )
         self.revocation = revocation
         self.recheck_seconds = recheck_seconds

@@ -1,14 +1,12 @@
 """Requests in, principals out: what every guard shares, whatever framework it stands in."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable
 from inspect import isawaitable
-from typing import Any
 
-from doorward.clerk.claims import Claims
-from doorward.clerk.cookies import SessionCookies
 from doorward.clerk.directory import Directory
 from doorward.clerk.errors import Reason, TokenVerificationError
-from doorward.clerk.machine import OpaqueTokens, principal_of_m2m, principal_of_oauth
+from doorward.clerk.machine import OpaqueTokens
+from doorward.clerk.principals import principal_of
 from doorward.clerk.refusals import (
     NO_TOKEN,
     PENDING,
@@ -21,7 +19,6 @@ from doorward.clerk.refusals import (
 from doorward.clerk.revocation import Revocation
 from doorward.clerk.sources import CookiePolicy, Scope, cookie_token, header_token
 from doorward.clerk.state.record import StateUnavailable
-from doorward.clerk.tokens import Token
 from doorward.clerk.verifier import Verifier
 from doorward.identity.credentials import CredentialShape, shape_of
 from doorward.identity.principal import Principal
@@ -48,27 +45,26 @@ class Authenticator:
         revocation: Revocation | None = None,
         directory: Directory | None = None,
         pending_is_signed_out: bool = True,
+        bearer_exactly: bool = False,
     ) -> None:
         self.verifier = verifier
         self.revocation = revocation
-        self._accepts = accepts
+        self._accepts = tuple(accepts)
         self._opaque = opaque
         self._cookies = cookies or CookiePolicy(enabled=False)
         self._directory = directory
         self._pending_is_signed_out = pending_is_signed_out
+        self._bearer_exactly = bearer_exactly
 
     async def authenticate(self, scope: Scope) -> Principal:
         """Give the verified caller of a request or WebSocket handshake, from its ASGI scope.
 
         Raises NotAuthenticated and Unavailable.
         """
-        token = header_token(scope)
-        if token is not None:
-            return await self.verify(token)
-        if _SESSION not in self._accepts:
-            single = len(self._accepts) == 1
-            raise NotAuthenticated(_NO_HEADER if single else Reason.TYPE_MISMATCH.value)
-        return await self._by_cookie(cookie_token(scope, self._cookies, self.verifier.now()))
+        raw = header_token(scope, exactly=self._bearer_exactly)
+        if raw is None:
+            return await self._admit(await self._by_cookie(scope))
+        return await self._admit(self._known(raw) or await self._by_token(raw))
 
     async def authenticate_optional(self, scope: Scope) -> Principal | None:
         """Give the verified caller, None where no credential was sent.
@@ -78,26 +74,14 @@ class Authenticator:
         try:
             return await self.authenticate(scope)
         except NotAuthenticated as refusal:
-            unsent = refusal.reason == Reason.TYPE_MISMATCH and header_token(scope) is None
-            if refusal.reason in NOBODY or unsent:
+            if refusal.reason in NOBODY or self._takes_nothing_of(scope, refusal):
                 return None
             raise
 
     async def verify(self, token: str) -> Principal:
         """Give whom a token from a header speaks for; raises NotAuthenticated and Unavailable."""
-        shape = shape_of(token)
-        if shape is not _SESSION:
-            return await self._by_opaque(token, shape)
-        try:
-            opened = self.verifier.open(token)
-            kind = opened.kind
-            if kind not in self._accepts:
-                raise NotAuthenticated(Reason.TYPE_MISMATCH.value)
-            if not self.verifier.judge_at_once(opened, kind):
-                await self.verifier.judge(opened, kind)
-        except TokenVerificationError as exc:
-            raise refusal_of(exc) from exc
-        return await self._admit(_principal(opened, kind))
+        raw = token.encode("utf-8", "replace")
+        return await self._admit(self._known(raw) or await self._by_token(raw))
 
     async def still_valid(self, who: Principal) -> None:
         """Judge again a caller who was let in some time ago, as open streams must.
@@ -107,7 +91,7 @@ class Authenticator:
         now, skew = self.verifier.now(), self.verifier.rules.clock_skew
         if who.expires_at is not None and who.expires_at <= now - skew:
             raise NotAuthenticated(Reason.EXPIRED.value)
-        await self._check_revoked(who)
+        await self._refuse_revoked(self._asked(who))
 
     async def warm_up(self) -> None:
         """Have the keys before the first request; raises TokenVerificationError."""
@@ -118,17 +102,44 @@ class Authenticator:
         if self._opaque is not None:
             await self._opaque.aclose()
 
+    def _takes_nothing_of(self, scope: Scope, refusal: NotAuthenticated) -> bool:
+        """Say whether a request without a header was refused where only headers count."""
+        mismatched = refusal.reason == Reason.TYPE_MISMATCH
+        return mismatched and header_token(scope, exactly=self._bearer_exactly) is None
+
+    def _known(self, raw: bytes) -> Principal | None:
+        """Give whom a token speaks for that was let in before and still counts."""
+        seen = self.verifier.seen(raw)
+        return None if seen is None else seen.principal
+
+    async def _by_token(self, raw: bytes) -> Principal:
+        shape = shape_of(raw)
+        if shape is not _SESSION:
+            return await self._by_opaque(raw.decode("latin-1"), shape)
+        try:
+            opened = self.verifier.open(raw)
+            if opened.kind not in self._accepts:
+                raise NotAuthenticated(Reason.TYPE_MISMATCH.value)
+            if not self.verifier.judge_at_once(opened, opened.kind):
+                await self.verifier.judge(opened, opened.kind)
+        except TokenVerificationError as exc:
+            raise refusal_of(exc) from exc
+        return principal_of(opened)
+
     async def _by_opaque(self, token: str, shape: CredentialShape) -> Principal:
         if shape not in self._accepts or self._opaque is None:
             raise NotAuthenticated(Reason.TYPE_MISMATCH.value)
         try:
-            principal = await self._opaque.verify(token, shape)
+            return await self._opaque.verify(token, shape)
         except TokenVerificationError as exc:
             raise refusal_of(exc) from exc
-        return await self._admit(principal)
 
-    async def _by_cookie(self, found: SessionCookies) -> Principal:
+    async def _by_cookie(self, scope: Scope) -> Principal:
         """Judge a session cookie with the time at which its browser last signed in or out."""
+        if _SESSION not in self._accepts:
+            single = len(self._accepts) == 1
+            raise NotAuthenticated(_NO_HEADER if single else Reason.TYPE_MISMATCH.value)
+        found = cookie_token(scope, self._cookies, self.verifier.now())
         token, uat = found.token, found.client_uat
         if token is None:
             raise NotAuthenticated(_UAT_WITHOUT_TOKEN if uat else NO_TOKEN)
@@ -136,21 +147,22 @@ class Authenticator:
         if uat == 0 or (uat is None and self._cookies.client_uat_required):
             raise NotAuthenticated(_TOKEN_WITHOUT_UAT)
         try:
-            opened = self.verifier.open(token)
+            opened = self.verifier.open(token.encode("utf-8", "replace"))
             if opened.kind is not _SESSION:
                 raise NotAuthenticated(Reason.TYPE_MISMATCH.value)
-            issued = opened.claims.get("iat")
+            issued = opened.payload.get("iat")
             if uat and not (isinstance(issued, int | float) and issued >= uat):
                 raise NotAuthenticated(_OLDER_THAN_UAT)
             await self.verifier.judge(opened, _SESSION, party_may_be_absent=True)
         except TokenVerificationError as exc:
             raise refusal_of(exc) from exc
-        return await self._admit(_principal(opened, _SESSION))
+        return principal_of(opened)
 
     async def _admit(self, who: Principal) -> Principal:
         """Ask what no token can say: whether it was revoked since; and add what is known beside."""
-        if self.revocation is not None:
-            await self._check_revoked(who)
+        verdict = self._asked(who)
+        if verdict is not False:
+            await self._refuse_revoked(verdict)
         if who.session_status == "pending" and self._pending_is_signed_out:
             raise NotAuthenticated(PENDING)
         if self._directory is None:
@@ -161,61 +173,17 @@ class Authenticator:
         except StateUnavailable as exc:
             raise Unavailable(REVOCATION_UNKNOWN) from exc
 
-    async def _check_revoked(self, who: Principal) -> None:
-        if self.revocation is None:
-            return
+    def _asked(self, who: Principal) -> bool | Awaitable[bool]:
+        """Ask whether a caller was revoked; True and what is to be awaited say: perhaps."""
         try:
-            verdict = self.revocation.revoked(who)
-            if verdict is not False and (verdict is True or await verdict):
-                raise NotAuthenticated(REVOKED)
+            return self.revocation is not None and self.revocation.revoked(who)
         except StateUnavailable as exc:
             raise Unavailable(REVOCATION_UNKNOWN) from exc
 
-
-def _principal(token: Token, kind: CredentialShape) -> Principal:
-    """Give whom a verified token speaks for; made once for each, since its bytes don't change."""
-    principal = token.principal
-    if principal is None or token.judged_as is not kind or principal.token_type != kind:
-        principal = token.principal = _PRINCIPALS[kind](token.claims, token.expires)
-    return principal
-
-
-def _issued(claims: Mapping[str, Any]) -> float | None:
-    issued = claims.get("iat")
-    return float(issued) if isinstance(issued, int | float) else None
-
-
-def principal_of(claims: Claims, expires_at: float | None = None) -> Principal:
-    """Give the user whom verified session claims describe."""
-    organization, token_id = claims.organization, claims.get("jti")
-    return Principal(
-        user_id=claims.user_id,
-        session_id=claims.session_id,
-        org_id=organization.id if organization else None,
-        org_slug=organization.slug if organization else None,
-        org_role=organization.role if organization else None,
-        org_permissions=organization.permissions if organization else (),
-        claims=claims,
-        actor=claims.actor,
-        session_status=claims.session_status,
-        factor_verification_age=claims.factor_verification_age,
-        subject=claims.user_id,
-        credential_id=token_id if isinstance(token_id, str) else None,
-        issued_at=_issued(claims),
-        expires_at=expires_at,
-    )
-
-
-def _of_m2m(claims: Claims, expires_at: float) -> Principal:
-    return principal_of_m2m(claims, _issued(claims), expires_at)
-
-
-def _of_oauth(claims: Claims, expires_at: float) -> Principal:
-    return principal_of_oauth(claims, _issued(claims), expires_at)
-
-
-_PRINCIPALS: dict[CredentialShape, Callable[[Claims, float], Principal]] = {
-    CredentialShape.SESSION: principal_of,
-    CredentialShape.M2M: _of_m2m,
-    CredentialShape.OAUTH: _of_oauth,
-}
+    @staticmethod
+    async def _refuse_revoked(verdict: bool | Awaitable[bool]) -> None:  # noqa: FBT001 - its answer
+        try:
+            if await verdict if isawaitable(verdict) else verdict:
+                raise NotAuthenticated(REVOKED)
+        except StateUnavailable as exc:
+            raise Unavailable(REVOCATION_UNKNOWN) from exc

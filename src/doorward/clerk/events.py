@@ -10,6 +10,8 @@ from typing import Any
 
 from doorward.clerk.times import seconds_of
 
+_MILLISECONDS_MAX = 253_402_300_799_000  # the end of the year 9999
+
 
 class EventMalformed(ValueError):
     """A signed event without what its type promises."""
@@ -63,7 +65,7 @@ class Event:
     """Something that happened at Clerk; ``id`` is the same for every delivery of it.
 
     ``happened_at`` is in seconds since 1970: when the object changed, else when the event was
-    made, else when it was sent.
+    made, else when it was sent. A deletion happened when its event was made.
     """
 
     id: str
@@ -212,11 +214,18 @@ def read_event(event_id: str, envelope: Mapping[str, Any], sent_at: float) -> Ev
 
 def _when(envelope: Mapping[str, Any], data: Mapping[str, Any], sent_at: float) -> float:
     """Read when it happened; Clerk gives milliseconds, and in some examples seconds."""
-    deleted = data.get("deleted") is True
-    for value in (None if deleted else data.get("updated_at"), envelope.get("timestamp")):
-        if isinstance(value, int | float) and not isinstance(value, bool) and value > 0:
-            return seconds_of(value)
-    return sent_at
+    changed = _time(data.get("updated_at"))
+    made = _time(envelope.get("timestamp")) or sent_at
+    # What is deleted still says when it last changed, which may be long before it was deleted.
+    if str(envelope.get("type")).endswith(".deleted"):
+        return max(changed or made, made)
+    return changed or made
+
+
+def _time(value: object) -> float | None:
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        return None
+    return seconds_of(value) if 0 < value <= _MILLISECONDS_MAX else None
 
 
 def _user(data: Mapping[str, Any]) -> User:

@@ -228,8 +228,13 @@ class RemoteKeys:
         keys = read_jwks(body)
         if not keys:
             raise _remote_failed("The JWKS address gives no key that can be used.")
-        self._keys = keys
+        self._keys = {kid: self._same(kid, key) for kid, key in keys.items()}
         self._fetched_at = self._now()
+
+    def _same(self, kid: str, key: PublicKey) -> PublicKey:
+        """Give the key that was there, if it is the same: what it verified stays verified."""
+        kept = self._keys.get(kid)
+        return kept if kept is not None and kept.fingerprint == key.fingerprint else key
 
     def _refused(self) -> TokenVerificationError:
         """Say what was refused: without a secret, nobody is told to set one."""

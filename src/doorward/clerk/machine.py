@@ -1,8 +1,8 @@
-"""Machines' credentials: API keys, machine-to-machine tokens and OAuth access tokens.
+"""Opaque credentials: API keys, and machines' and OAuth access tokens that are no JWT.
 
-Those in JWT form are verified here; opaque ones only Clerk can judge, over its Backend API. Its
-answer is believed only whole: the right kind of object, not revoked, not expired. Source:
-``verifyMachineAuthToken`` of Clerk's JavaScript SDK, which leaves those flags unread.
+Only Clerk can judge them, over its Backend API. Its answer is believed only whole: the right kind
+of object, not revoked, not expired. Source: ``verifyMachineAuthToken`` of Clerk's JavaScript SDK,
+which leaves those flags unread.
 """
 
 import asyncio
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from doorward.clerk.claims import Claims
+from doorward.clerk.claims import actor_of, text, texts
 from doorward.clerk.errors import (
     SET_SECRET_KEY,
     Reason,
@@ -35,7 +35,6 @@ _UNKNOWN_MAX = 1000
 _FAILURES_MAX = 5
 _OPEN_SECONDS = 10.0
 _SHAPE = re.compile(r"(?:ak|mt|oat)_[A-Za-z0-9_-]{1,512}", re.ASCII)
-_NOT_CLAIMS = frozenset({"iss", "sub", "exp", "nbf", "iat", "jti"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,47 +173,10 @@ def _http(secret_key: str, transport: "httpx2.AsyncBaseTransport | None") -> Htt
     )
 
 
-def principal_of_m2m(claims: Claims, begins_at: float | None, expires_at: float) -> Principal:
-    """Give the machine that a verified M2M JWT speaks for."""
-    listed = claims.get("scopes")
-    scopes = listed.split() if isinstance(listed, str) and listed else claims.get("aud")
-    return Principal(
-        user_id=None,
-        token_type=CredentialShape.M2M.value,
-        subject=claims.user_id,
-        scopes=_texts(scopes),
-        claims={name: value for name, value in claims.items() if name not in _NOT_CLAIMS},
-        credential_id=_text(claims.get("jti")),
-        issued_at=begins_at,
-        expires_at=expires_at,
-    )
-
-
-def principal_of_oauth(claims: Claims, begins_at: float | None, expires_at: float) -> Principal:
-    """Give the user for whom an OAuth client acts with a verified JWT access token."""
-    listed = claims.get("scp")
-    if not isinstance(listed, list):
-        scope = claims.get("scope")
-        listed = scope.split() if isinstance(scope, str) else []
-    actor = claims.get("act")
-    return Principal(
-        user_id=claims.user_id,
-        token_type=CredentialShape.OAUTH.value,
-        subject=claims.user_id,
-        scopes=_texts(listed),
-        claims=claims,
-        actor=actor if isinstance(actor, Mapping) else None,
-        credential_id=_text(claims.get("jti")),
-        client_id=_text(claims.get("client_id")),
-        issued_at=begins_at,
-        expires_at=expires_at,
-    )
-
-
 def _principal(found: Mapping[str, Any], kind: CredentialShape, now: float) -> Principal:
     """Believe Clerk's answer about a token only when all of it says that the token is good."""
     about = _KINDS[kind]
-    subject, expires_at = _text(found.get("subject")) or "", _seconds(found.get("expiration"))
+    subject, expires_at = text(found.get("subject")) or "", _seconds(found.get("expiration"))
     named = subject.startswith(about.subjects)
     good = found.get("object") == about.object and named and found.get("active") is not False
     alive = found.get("revoked") is False and found.get("expired") is False
@@ -226,11 +188,11 @@ def _principal(found: Mapping[str, Any], kind: CredentialShape, now: float) -> P
         org_id=subject if subject.startswith("org_") else None,
         token_type=kind.value,
         subject=subject,
-        scopes=_texts(found.get("scopes")),
+        scopes=texts(found.get("scopes")),
         claims=claims if isinstance(claims, Mapping) else {},
-        actor=found["act"] if isinstance(found.get("act"), Mapping) else None,
-        credential_id=_text(found.get("id")),
-        client_id=_text(found.get("client_id")),
+        actor=actor_of(found),
+        credential_id=text(found.get("id")),
+        client_id=text(found.get("client_id")),
         issued_at=_seconds(found.get("created_at")),
         expires_at=expires_at,
     )
@@ -248,15 +210,6 @@ def _seconds(value: Any) -> float | None:
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None if value is None else 0.0
     return seconds_of(value)
-
-
-def _texts(value: Any) -> frozenset[str]:
-    listed = value if isinstance(value, list) else []
-    return frozenset(one for one in listed if isinstance(one, str))
-
-
-def _text(value: Any) -> str | None:
-    return value if isinstance(value, str) else None
 
 
 def _invalid(message: str) -> TokenVerificationError:

@@ -1,11 +1,14 @@
 """Requests that were not let in: the reason, and all that an answer needs, for any framework."""
 
 import json
+import logging
 from collections.abc import Mapping
 from typing import Any
 
 from doorward.clerk.errors import SERVER_REASONS, TokenVerificationError
 from doorward.identity.principal import Principal
+
+_log = logging.getLogger(__name__)
 
 RETRY_AFTER_SECONDS = 5
 NO_TOKEN = "session-token-and-uat-missing"  # noqa: S105 - Clerk's word for "no credential"
@@ -62,11 +65,15 @@ class NotAuthenticated(Refusal):
 
 
 class Unavailable(Refusal):
-    """Who it is can't be found out for the moment: the server's fault, to be tried again."""
+    """Who it is can't be found out for the moment: the server's fault, to be tried again.
+
+    The reason is logged, since the answer keeps it from the caller, who could not mend it.
+    """
 
     status = 503
 
     def __init__(self, reason: str) -> None:
+        _log.warning("Nobody can be let in for the moment: %s", reason)
         super().__init__(
             reason,
             "Authentication is unavailable for the moment",

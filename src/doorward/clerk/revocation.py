@@ -13,6 +13,7 @@ from doorward.clerk.events import (
     Event,
     MembershipDeleted,
     MembershipUpdated,
+    OrganizationDeleted,
     SessionEnded,
     UserDeleted,
     UserUpdated,
@@ -60,12 +61,20 @@ class Revocations:
         """Refuse every token of a session from now on."""
         await self._put(f"session:{session_id}", _FOREVER)
 
-    async def revoke_credential(self, credential_id: str) -> None:
-        """Refuse a machine credential by its id, or a token by its ``jti``, from now on."""
-        await self._put(f"credential:{credential_id}", _FOREVER)
+    async def revoke_credential(self, credential_id: str, *, until: float | None = None) -> None:
+        """Refuse a machine credential by its id, or a token by its ``jti``, from now on.
+
+        ``until`` is when it expires by itself. Without it the entry is kept for ``keep_seconds``,
+        and a machine's credential that lives longer is good again after them.
+        """
+        await self._put(f"credential:{credential_id}", _FOREVER, until)
 
     async def revoke_user(self, user_id: str, *, at: float | None = None) -> None:
-        """Refuse every token of a user that was made until ``at``, which is now by default."""
+        """Refuse every token of a user that was made until ``at``, which is now by default.
+
+        Tokens are dated by Clerk's clock, and now is by ours: where ours is slow, ``at`` is to be
+        as much later.
+        """
         await self._put(f"user:{user_id}", self._now() if at is None else at)
 
     async def revoke_membership(
@@ -73,6 +82,10 @@ class Revocations:
     ) -> None:
         """Refuse a user's tokens for an organization that were made until ``at``."""
         await self._put(f"member:{user_id}:{org_id}", self._now() if at is None else at)
+
+    async def revoke_organization(self, org_id: str, *, at: float | None = None) -> None:
+        """Refuse every token for an organization, and its own keys, that were made until ``at``."""
+        await self._put(f"organization:{org_id}", self._now() if at is None else at)
 
     async def allow_user(self, user_id: str) -> None:
         """Take a user's revocation back; tokens that still count are let in again."""
@@ -90,6 +103,8 @@ class Revocations:
                 await self.revoke_user(event.id_of_user, at=event.happened_at)
             case UserUpdated() if event.user.banned or event.user.locked:
                 await self.revoke_user(event.user.id, at=event.happened_at)
+            case OrganizationDeleted():
+                await self.revoke_organization(event.id_of_organization, at=event.happened_at)
             case MembershipDeleted() | MembershipUpdated():
                 membership = event.membership
                 await self.revoke_membership(
@@ -98,8 +113,9 @@ class Revocations:
             case _:
                 pass
 
-    async def _put(self, key: str, until_made: float) -> None:
-        await self._state.put(key, Record(until_made), self._now() + self._keep_seconds)
+    async def _put(self, key: str, until_made: float, until: float | None = None) -> None:
+        until = self._now() + self._keep_seconds if until is None else until
+        await self._state.put(key, Record(until_made), until)
 
     @staticmethod
     async def _revoked_later(found: Awaitable[list[Record | None]], who: Principal) -> bool:

@@ -7,11 +7,11 @@ Source: ``verifyToken``, ``verifyM2MJwt`` and ``verifyOAuthJwt`` of Clerk's Java
 """
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from email.utils import formatdate
 from typing import Any
 
-from doorward.clerk.claims import Claims
 from doorward.clerk.errors import (
     ENSURE_CLERK_JWT,
     ENSURE_CLOCK,
@@ -43,7 +43,7 @@ class Rules:
 
 
 def check_claims(
-    claims: Claims,
+    claims: Mapping[str, Any],
     kind: CredentialShape,
     rules: Rules,
     now: float,
@@ -65,12 +65,13 @@ def check_claims(
             check_party(claims, rules, may_be_absent=party_may_be_absent)
         if rules.issuer:
             check_issuer(claims, rules.issuer)
-    expires = check_expiry(claims, rules.clock_skew, now)
-    active = check_not_before(claims, rules.clock_skew, now)
-    return max(active, check_issued_at(claims, rules.clock_skew, now)), expires
+    skew = rules.clock_skew
+    expires = check_expiry(claims, skew, now)
+    active, issued = check_not_before(claims, skew, now), check_issued_at(claims, skew, now)
+    return max(active, issued), expires
 
 
-def check_party(claims: Claims, rules: Rules, *, may_be_absent: bool) -> None:
+def check_party(claims: Mapping[str, Any], rules: Rules, *, may_be_absent: bool) -> None:
     """Judge ``azp``, whose page the token was made for; raises TokenVerificationError.
 
     Clerk leaves it out of cookies that it sets on a top-level navigation, so there it may be
@@ -87,7 +88,7 @@ def check_party(claims: Claims, rules: Rules, *, may_be_absent: bool) -> None:
         )
 
 
-def check_subject(claims: Claims, kind: CredentialShape) -> None:
+def check_subject(claims: Mapping[str, Any], kind: CredentialShape) -> None:
     """Make sure that the token speaks for one of its class; raises TokenVerificationError."""
     subject = claims.get("sub")
     if not isinstance(subject, str):
@@ -98,7 +99,7 @@ def check_subject(claims: Claims, kind: CredentialShape) -> None:
         raise type_mismatch()
 
 
-def check_audience(claims: Claims, audience: frozenset[str]) -> None:
+def check_audience(claims: Mapping[str, Any], audience: frozenset[str]) -> None:
     """Compare only where the token has an audience, as Clerk does; an odd one never passes.
 
     Raises TokenVerificationError.
@@ -108,16 +109,16 @@ def check_audience(claims: Claims, audience: frozenset[str]) -> None:
         check_audience_strictly(claims, audience)
 
 
-def check_audience_strictly(claims: Claims, audience: frozenset[str]) -> None:
+def check_audience_strictly(claims: Mapping[str, Any], audience: frozenset[str]) -> None:
     """Ask for an audience among these; raises TokenVerificationError."""
     held = claims.get("aud")
-    listed = [held] if isinstance(held, str) else held
+    listed: Any = [held] if isinstance(held, str) else held
     named = isinstance(listed, list) and all(isinstance(one, str) for one in listed)
     if not named or audience.isdisjoint(name for name in listed if name):
         raise _failed("Invalid JWT audience claim (aud).")
 
 
-def check_issuer(claims: Claims, issuer: frozenset[str]) -> None:
+def check_issuer(claims: Mapping[str, Any], issuer: frozenset[str]) -> None:
     """Make sure that one of these issued the token; raises TokenVerificationError."""
     held = claims.get("iss")
     if not isinstance(held, str) or not held or held not in issuer:
@@ -126,7 +127,7 @@ def check_issuer(claims: Claims, issuer: frozenset[str]) -> None:
         )
 
 
-def check_expiry(claims: Claims, skew: float, now: float) -> float:
+def check_expiry(claims: Mapping[str, Any], skew: float, now: float) -> float:
     """Make sure that the token says when it ends and has not, and give when.
 
     Raises TokenVerificationError.
@@ -142,7 +143,7 @@ def check_expiry(claims: Claims, skew: float, now: float) -> float:
     return expires
 
 
-def check_not_before(claims: Claims, skew: float, now: float) -> float:
+def check_not_before(claims: Mapping[str, Any], skew: float, now: float) -> float:
     """Make sure that the token's time has begun, and give when; raises TokenVerificationError."""
     active = _seconds(claims, "nbf")
     if not active <= now + skew:
@@ -154,7 +155,7 @@ def check_not_before(claims: Claims, skew: float, now: float) -> float:
     return active
 
 
-def check_issued_at(claims: Claims, skew: float, now: float) -> float:
+def check_issued_at(claims: Mapping[str, Any], skew: float, now: float) -> float:
     """Make sure that the token was issued in the past, and give when.
 
     Raises TokenVerificationError.
@@ -170,13 +171,13 @@ def check_issued_at(claims: Claims, skew: float, now: float) -> float:
     return issued
 
 
-def _seconds(claims: Claims, name: str) -> float:
+def _seconds(claims: Mapping[str, Any], name: str) -> float:
     """Read a NumericDate, its fraction cut off; anything odd is refused."""
     value: Any = claims.get(name, _ABSENT)
+    if type(value) is int and -_SECONDS_MAX <= value <= _SECONDS_MAX:
+        return value
     if value is _ABSENT:
         return _NO_TIME
-    if type(value) is int and -_SECONDS_MAX <= value <= _SECONDS_MAX:
-        return float(value)
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise _failed(f"Invalid JWT date claim ({name}). Expected a number.")
     if not abs(value) <= _SECONDS_MAX:  # also for what is no number, and integers beyond floats

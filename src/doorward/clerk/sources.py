@@ -17,7 +17,7 @@ from doorward.identity.credentials import AuthorizationMalformed, bearer_token
 
 Scope = MutableMapping[str, Any]
 
-SUBPROTOCOL = "doorward.bearer"
+SUBPROTOCOL = b"doorward.bearer"
 _PROTOCOL = b"sec-websocket-protocol"
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 _HERE = frozenset({b"same-origin", b"none"})
@@ -33,7 +33,7 @@ class CookiePolicy:
     client_uat_required: bool = True
 
 
-def header_token(scope: Mapping[str, Any]) -> str | None:
+def header_token(scope: Mapping[str, Any], *, exactly: bool = False) -> bytes | None:
     """Take the token of the Authorization header, or of a WebSocket's subprotocols.
 
     A browser's WebSocket sends no header of the page's choosing, so the token may follow the
@@ -41,7 +41,7 @@ def header_token(scope: Mapping[str, Any]) -> str | None:
     """
     headers = scope["headers"]
     try:
-        token = bearer_token(headers)
+        token = bearer_token(headers, exactly=exactly)
     except AuthorizationMalformed as exc:
         raise NotAuthenticated(Reason.INVALID.value) from exc
     if token is None and scope["type"] == "websocket":
@@ -77,9 +77,9 @@ def _may_send(scope: Mapping[str, Any], origins: frozenset[str]) -> bool:
     return safe and origin is None and navigates
 
 
-def _subprotocol_token(headers: list[tuple[bytes, bytes]]) -> str | None:
-    listed = ",".join(value.decode("latin-1") for name, value in headers if name == _PROTOCOL)
-    names = [name.strip() for name in listed.split(",")]
+def _subprotocol_token(headers: list[tuple[bytes, bytes]]) -> bytes | None:
+    listed = b",".join(value for name, value in headers if name == _PROTOCOL)
+    names = [name.strip() for name in listed.split(b",")]
     if SUBPROTOCOL not in names[:-1]:
         return None
     return names[names.index(SUBPROTOCOL) + 1]

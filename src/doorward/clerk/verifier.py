@@ -7,12 +7,11 @@ every request, and so is a revocation, by whoever asks for the claims.
 
 from collections import OrderedDict
 from collections.abc import Callable
-from hashlib import sha256
 
 from doorward.clerk.claims import Claims
 from doorward.clerk.jwks import KeySource
 from doorward.clerk.keys import PublicKey
-from doorward.clerk.rules import Rules, check_claims, check_party
+from doorward.clerk.rules import Rules, check_claims
 from doorward.clerk.tokens import Token, check_header, check_signature, parse
 from doorward.identity.credentials import CredentialShape
 
@@ -31,32 +30,46 @@ class Verifier:
 
     async def verify(self, text: str, kind: CredentialShape = _SESSION) -> Claims:
         """Verify a token of one class; raises TokenVerificationError."""
-        token = self.open(text)
+        token = self.open(text.encode("utf-8", "replace"))
         await self.judge(token, kind)
         return token.claims
 
     def verify_sync(self, text: str, kind: CredentialShape = _SESSION) -> Claims:
         """Verify a token, blocking where keys must be fetched; raises TokenVerificationError."""
-        token = self.open(text)
+        token = self.open(text.encode("utf-8", "replace"))
         if not self.judge_at_once(token, kind):
-            self._judge_by(token, kind, self.keys.get_sync(token.kid), party_may_be_absent=False)
+            self._judge_by(
+                token, kind, self.keys.get_sync(token.header.kid), party_may_be_absent=False
+            )
         return token.claims
 
-    def open(self, text: str) -> Token:
-        """Take a token apart, known ones without work; raises TokenVerificationError."""
-        digest = sha256(text.encode("utf-8", "replace")).digest()
-        token = self._memo.get(digest)
-        if token is None:
-            token = parse(text)
-            token.digest = digest
+    def seen(self, raw: bytes) -> Token | None:
+        """Give a token that was judged good before and is good now too, judged without waiting.
+
+        None for any other, of which ``open`` and ``judge`` say what it is.
+        """
+        token = self._memo.get(raw)
+        if token is None or self.keys.known(token.header.kid) is not token.key:
+            return None
+        rules, now = self.rules, self.now()
+        if token.begins > now + rules.clock_skew or token.expires <= now - rules.clock_skew:
+            return None
+        parties = rules.authorized_parties
+        if parties and token.party not in parties and token.kind is _SESSION:
+            return None
         return token
+
+    def open(self, raw: bytes) -> Token:
+        """Take a token apart, known ones without work; raises TokenVerificationError."""
+        token = self._memo.get(raw)
+        return parse(raw) if token is None else token
 
     async def judge(
         self, token: Token, kind: CredentialShape, *, party_may_be_absent: bool = False
     ) -> None:
         """Judge a token as one of a class; raises TokenVerificationError."""
         if not self.judge_at_once(token, kind, party_may_be_absent=party_may_be_absent):
-            key = await self.keys.get(token.kid)
+            key = await self.keys.get(token.header.kid)
             self._judge_by(token, kind, key, party_may_be_absent=party_may_be_absent)
 
     def judge_at_once(
@@ -66,10 +79,9 @@ class Verifier:
 
         Raises TokenVerificationError.
         """
-        if token.judged_as is not kind:
-            # Before a key is looked for: a token of another class costs no fetch.
-            check_header(token, kind, templates=self.rules.templates)
-        key = self.keys.known(token.kid)
+        # Before a key is looked for: a token of another class costs no fetch.
+        check_header(token, kind, templates=self.rules.templates)
+        key = self.keys.known(token.header.kid)
         if key is None:
             return False
         self._judge_by(token, kind, key, party_may_be_absent=party_may_be_absent)
@@ -78,22 +90,18 @@ class Verifier:
     def _judge_by(
         self, token: Token, kind: CredentialShape, key: PublicKey, *, party_may_be_absent: bool
     ) -> None:
-        if token.signed_by != key.fingerprint:
-            check_signature(token, key)
+        if token.key is not key:
+            # What a signature was checked with is let go of, so another key needs it once more.
+            check_signature(token if token.key is None else parse(token.raw), key)
             self._remember(token, key)
-        rules, now = self.rules, self.now()
-        if token.judged_as is kind and token.expires > now - rules.clock_skew:
-            if kind is _SESSION and rules.authorized_parties:
-                check_party(token.claims, rules, may_be_absent=party_may_be_absent)
-            if token.begins <= now + rules.clock_skew:
-                return
         token.begins, token.expires = check_claims(
-            token.claims, kind, rules, now, party_may_be_absent=party_may_be_absent
+            token.payload, kind, self.rules, self.now(), party_may_be_absent=party_may_be_absent
         )
-        token.judged_as = kind
+        party = token.payload.get("azp")
+        token.party = party if isinstance(party, str) else None
 
     def _remember(self, token: Token, key: PublicKey) -> None:
-        token.signed_by = key.fingerprint
-        self._memo[token.digest] = token
+        token.key, token.signature, token.signed = key, b"", b""
+        self._memo[token.raw] = token
         if len(self._memo) > _MEMO_MAX:
             self._memo.popitem(last=False)

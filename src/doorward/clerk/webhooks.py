@@ -35,7 +35,7 @@ _UNSET = (
     "(Clerk dashboard, Webhooks)."
 )
 
-Headers = Mapping[str, str] | Iterable[tuple[bytes, bytes]]
+Headers = Mapping[str, str] | Iterable[tuple[str, str]] | Iterable[tuple[bytes, bytes]]
 
 
 class WebhookVerificationError(Exception):
@@ -60,9 +60,10 @@ def verify(
     """Verify a webhook of Clerk's and give its event.
 
     ``body`` is the request's raw body: parsed and written anew it no longer fits its signature.
-    ``headers`` is any mapping, whatever its case, or raw ASGI headers. ``secret`` is ``whsec_…``,
-    or several while one is being replaced; without it CLERK_WEBHOOK_SIGNING_SECRET is read.
-    Raises WebhookVerificationError, and ConfigurationError for a secret that is none.
+    ``headers`` is any mapping, whatever its case, or pairs, as ASGI and Flask have them.
+    ``secret`` is ``whsec_…``, or several while one is being replaced; without it
+    CLERK_WEBHOOK_SIGNING_SECRET is read. Raises WebhookVerificationError, and ConfigurationError
+    for a secret that is none.
     """
     return Verifier(secret, now=now)(body, headers)
 
@@ -95,9 +96,21 @@ async def is_new(event: Event, state: State) -> bool:
     """Say whether this event comes for the first time, and remember that it came.
 
     Deliveries are repeated, by retries and by hand, under one id. Raises StateUnavailable: then
-    answer 503, and Clerk delivers again.
+    answer 503, and Clerk delivers again. Where the work that follows fails, ``forget`` the event.
     """
-    return await state.add(f"webhook:{event.id}", time.time() + KEEP_SECONDS)
+    return await state.add(_seen(event), time.time() + KEEP_SECONDS)
+
+
+async def forget(event: Event, state: State) -> None:
+    """Take the next delivery of this event as new, because the work on this one failed.
+
+    Raises StateUnavailable.
+    """
+    await state.remove(_seen(event))
+
+
+def _seen(event: Event) -> str:
+    return f"webhook:{event.id}"
 
 
 def _secrets(secret: str | Iterable[str] | None) -> list[str]:
@@ -125,11 +138,12 @@ def _key(secret: str) -> bytes:
 
 
 def _lowered(headers: Headers) -> dict[str, str]:
-    if isinstance(headers, Mapping):
-        return {str(name).lower(): str(value).strip() for name, value in headers.items()}
-    return {
-        name.decode("latin-1").lower(): value.decode("latin-1").strip() for name, value in headers
-    }
+    pairs = headers.items() if isinstance(headers, Mapping) else headers
+    return {_text(name).lower(): _text(value).strip() for name, value in pairs}
+
+
+def _text(value: object) -> str:
+    return value.decode("latin-1") if isinstance(value, bytes) else str(value)
 
 
 def _signed_headers(headers: Mapping[str, str]) -> tuple[str, str, str]:

@@ -161,9 +161,9 @@ class ClerkHTTPBearer(HTTPBearer):
         parsed = parse(token)
         check_header(parsed, self._kind, templates=self._rules.templates)
         keys = self.jwks_client
-        check_signature(parsed, keys.known(parsed.kid) or await keys.get(parsed.kid))
+        check_signature(parsed, keys.known(parsed.header.kid) or await keys.get(parsed.header.kid))
         self._check_claims(parsed.claims)
-        return dict(parsed.claims)
+        return dict(parsed.payload)
 
     def _check_claims(self, claims: Claims) -> None:
         config, now = self.config, self._now()

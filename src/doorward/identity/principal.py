@@ -1,6 +1,6 @@
 """The verified caller, as integrators see it."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -38,16 +38,11 @@ class Principal:
     expires_at: float | None = field(default=None, repr=False)
     public_metadata: Mapping[str, Any] | None = field(default=None, repr=False)
 
-    _revocable_as: list[tuple[str, ...]] = field(
-        default_factory=list, init=False, repr=False, compare=False
-    )
+    revocable_as: tuple[str, ...] = field(init=False, repr=False, compare=False)
+    """The names under which what was presented can be revoked, such as ``session:sess_1``."""
 
-    @property
-    def revocable_as(self) -> tuple[str, ...]:
-        """The names under which what was presented can be revoked, such as ``session:sess_1``."""
-        if not self._revocable_as:
-            self._revocable_as.append(tuple(_revocable_as(self)))
-        return self._revocable_as[0]
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "revocable_as", _revocable_as(self))
 
     @property
     def machine_id(self) -> str | None:
@@ -68,12 +63,16 @@ class Principal:
         return answer(self, Question(**asked))
 
 
-def _revocable_as(who: Principal) -> Iterator[str]:
+def _revocable_as(who: Principal) -> tuple[str, ...]:
+    names = []
     if who.session_id:
-        yield f"session:{who.session_id}"
+        names.append(f"session:{who.session_id}")
     if who.user_id:
-        yield f"user:{who.user_id}"
+        names.append(f"user:{who.user_id}")
         if who.org_id:
-            yield f"member:{who.user_id}:{who.org_id}"
+            names.append(f"member:{who.user_id}:{who.org_id}")
+    if who.org_id:
+        names.append(f"organization:{who.org_id}")
     if who.credential_id:
-        yield f"credential:{who.credential_id}"
+        names.append(f"credential:{who.credential_id}")
+    return tuple(names)

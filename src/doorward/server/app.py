@@ -18,6 +18,7 @@ from doorward.server.doors.rest.app import PREFIX as REST
 from doorward.server.doors.rest.app import create_rest, openapi_of
 from doorward.server.doors.rest.entrance import Entrance
 from doorward.server.doors.rest.schemas import FileOut
+from doorward.server.doors.transfer.receiver import Receiver
 from doorward.server.doors.transfer.upload import PREFIX as TRANSFER
 from doorward.server.doors.transfer.upload import UploadDoor
 from doorward.server.files.model import Node
@@ -68,7 +69,7 @@ def create_app(settings: Settings, clock: Clock | None = None) -> App:
     doors = _Doors(
         house=house,
         rest=Entrance(rest, guard, house, settings.organization_roles),
-        transfer=UploadDoor(house, _present),
+        transfer=UploadDoor(house, Receiver(house), _present),
         documents=create_documents(lambda: openapi_of(rest)),
         standin=create_standin(standin, base_path=STANDIN) if standin else None,
     )
@@ -185,6 +186,7 @@ def _guard(
             api_url=clerk.api_url,
             authorized_parties=clerk.authorized_parties or None,
             cookies=False,
+            bearer_exactly=True,
             now=clock or time.time,
         )
     own = {settings.public_url, f"http://127.0.0.1:{settings.port}"}
@@ -193,6 +195,7 @@ def _guard(
         authorized_parties=(DEFAULT_PARTY, *sorted(own), f"http://localhost:{settings.port}"),
         revocation=revocations,
         cookies=False,
+        bearer_exactly=True,
         now=lambda: standin.now,  # its tokens are of its time, which can be moved
     )
 

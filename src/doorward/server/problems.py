@@ -226,7 +226,7 @@ class StorageFull(Problem):
     """The disk under the blobs has no room."""
 
     code, status, title = "storage_full", 507, "Storage full"
-    advice = "The server's disk is full. Nothing of this upload was kept."
+    advice = "The server's disk is full. What is stored stays; go on once there is room."
 
 
 class SizeMismatch(Problem):
@@ -247,7 +247,7 @@ class ContentInterrupted(Problem):
     """The connection or body ended before the declared length."""
 
     code, status, title = "content_interrupted", 400, "Upload interrupted"
-    advice = "The body ended early. Nothing was kept; send it again to the same URL."
+    advice = "The body ended early. What came is kept; go on from the upload's offset."
 
 
 class UploadUrlInvalid(Problem):
@@ -278,6 +278,20 @@ class UploadSuperseded(Problem):
     advice = "A newer request took this upload over."
 
 
+class UploadHeld(Problem):
+    """Another connection sends the same upload and has not let go of it in time."""
+
+    code, status, title = "upload_held", 409, "Upload held"
+    advice = "Another request is still writing this upload. Try again shortly."
+
+
+class OffsetMismatch(Problem):
+    """The bytes begin elsewhere than where the stored ones end; ``expected_offset`` says where."""
+
+    code, status, title = "upload_offset_mismatch", 409, "Upload offset mismatch"
+    advice = "Ask for the upload's offset and go on from there."
+
+
 class RangeNotSatisfiable(Problem):
     """RFC 9110, section 15.5.17."""
 
@@ -289,7 +303,7 @@ class StorageFailed(Problem):
     """The blob store failed; details are in the log only."""
 
     code, status, title = "storage_failed", 502, "Storage failed"
-    advice = "The bytes could not be stored or read. Try again; nothing was kept."
+    advice = "The bytes could not be stored or read. Try again from the upload's offset."
 
 
 class Busy(Problem):

@@ -6,7 +6,7 @@ from contextlib import suppress
 
 from doorward.server.commands import Store, Tx
 from doorward.server.uploads.ports import BlobStore
-from doorward.server.uploads.service import reopen_interrupted, sweep_overdue
+from doorward.server.uploads.sweeping import reopen_interrupted, sweep_overdue
 
 log = logging.getLogger("doorward.sweeper")
 

@@ -5,6 +5,13 @@ def test_alice_sees_herself(signed_in):
     signed_in(client, "alice", org="acme", role="org:admin")
     assert client.get("/me").json()["user"] == "user_alice"
 
+def test_a_session_that_ended_is_refused(signed_in, clerk_webhook):
+    client = TestClient(app)
+    alice = signed_in(client, "alice")
+    ended = {"id": alice.session.id, "user_id": alice.user_id}
+    client.post("/webhooks/clerk", **clerk_webhook("session.ended", ended))
+    assert client.get("/me").status_code == 401
+
 An application that makes its ``ClerkAuth()`` when it is imported needs the stand-in's settings
 before that: put ``doorward_standin = true`` under ``[tool.pytest.ini_options]``.
 
@@ -22,12 +29,18 @@ Backend API for this test, which ``CLERK_API_URL`` and ``CLERK_SECRET_KEY`` name
 SDKs, and for guards that take API keys.
 """
 
+import json
 import os
 import shutil
 import tempfile
+import time
+from base64 import b64decode, b64encode
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
+from hashlib import sha256
+from hmac import digest
 from pathlib import Path
+from secrets import token_hex
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import pytest
@@ -42,6 +55,7 @@ __all__ = [
     "clerk_api",
     "clerk_clock",
     "clerk_standin",
+    "clerk_webhook",
     "clerk_webhooks",
     "signed_in",
 ]
@@ -49,6 +63,7 @@ __all__ = [
 _OPENED = pytest.StashKey["ExitStack"]()
 _STANDIN = pytest.StashKey["Standin"]()
 _ENDPOINT = "ep_of_pytest"
+_WEBHOOK_SECRET = "CLERK_WEBHOOK_SIGNING_SECRET"  # noqa: S105 - the variable's name
 
 
 class Client(Protocol):
@@ -196,6 +211,32 @@ def clerk_api(clerk_standin: "Standin", monkeypatch: pytest.MonkeyPatch) -> Iter
         yield url
 
 
+@pytest.fixture
+def clerk_webhook(clerk_standin: "Standin") -> Callable[..., dict[str, Any]]:
+    """Sign a webhook as Clerk does: ``client.post(path, **clerk_webhook("user.deleted", {…}))``.
+
+    Gives ``content`` and ``headers``. ``at`` is when it happened, in seconds since 1970.
+    """
+    del clerk_standin  # which set the secret
+    key = b64decode(os.environ[_WEBHOOK_SECRET].removeprefix("whsec_"))
+
+    def sign(type: str, data: Mapping[str, Any], *, at: float | None = None) -> dict[str, Any]:  # noqa: A002 - Clerk's word
+        moment = int((time.time() if at is None else at) * 1000)
+        event = {"object": "event", "type": type, "data": data, "timestamp": moment}
+        content, identity, sent = json.dumps(event).encode(), f"msg_{token_hex(10)}", time.time()
+        signed = f"{identity}.{int(sent)}.".encode() + content
+        signature = b64encode(digest(key, signed, sha256)).decode()
+        headers = {
+            "Content-Type": "application/json",
+            "svix-id": identity,
+            "svix-timestamp": str(int(sent)),
+            "svix-signature": f"v1,{signature}",
+        }
+        return {"content": content, "headers": headers}
+
+    return sign
+
+
 def _standin_of(config: pytest.Config) -> "Standin":
     """Open the one stand-in of this run, and let the environment name its key and no other."""
     from doorward.standin import DEFAULT_PARTY, Standin
@@ -211,5 +252,5 @@ def _standin_of(config: pytest.Config) -> "Standin":
             patch.delenv(name)
         patch.setenv("CLERK_JWT_KEY", standin.public_key_pem)
         patch.setenv("CLERK_AUTHORIZED_PARTIES", DEFAULT_PARTY)
-        patch.setenv("CLERK_WEBHOOK_SIGNING_SECRET", standin.webhook_secret(_ENDPOINT))
+        patch.setenv(_WEBHOOK_SECRET, standin.webhook_secret(_ENDPOINT))
     return config.stash[_STANDIN]

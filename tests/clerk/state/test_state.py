@@ -1,79 +1,61 @@
-"""One contract for every store of records: in memory, SQLite, and a real Redis."""
+"""One contract for every store of records: in memory, SQLite, a real Redis, a real PostgreSQL."""
 
 import asyncio
-import shutil
-import socket
-import subprocess
-import sys
+import uuid
 from inspect import isawaitable
 
 import pytest
 
+from backing import REDIS_PROGRAMS, free_port
 from doorward.clerk.state import (
     MemoryState,
+    PostgresState,
     Record,
     RedisState,
     SqliteState,
     StateUnavailable,
 )
 
-ANOTHER_PROCESS = """
-import asyncio, sys
-from doorward.clerk.state import Record, SqliteState
-state = SqliteState(sys.argv[1])
-asyncio.run(state.put("session:a", Record(5.0), 1e12))
-"""
+# Every worker of a test run that asks for PostgreSQL starts one; so only one asks.
+POSTGRES = pytest.param("postgres", marks=pytest.mark.xdist_group("postgres"))
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+@pytest.fixture
+def make(request, tmp_path, clock):
+    """Make a store of a kind, empty."""
 
-
-@pytest.fixture(scope="session")
-def redis_url(tmp_path_factory):
-    program = shutil.which("redis-server") or shutil.which("valkey-server")
-    if program is None:
-        pytest.skip("LOUD: redis-server is not installed; the shared state is not tried")
-    port = free_port()
-    folder = tmp_path_factory.mktemp("redis")
-    options = ["--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", folder]
-    server = subprocess.Popen([program, *map(str, options)], stdout=subprocess.PIPE, text=True)
-    for line in server.stdout:
-        if "Ready to accept connections" in line:
-            break
-    yield f"redis://127.0.0.1:{port}/0"
-    server.terminate()
-    server.stdout.close()
-    server.wait()
-
-
-@pytest.fixture(params=["memory", "sqlite", "redis"])
-def run(request, tmp_path, clock):
-    """Run a coroutine function with a store of each kind."""
-
-    def make():
-        if request.param == "memory":
+    def make(kind):
+        if kind == "memory":
             return MemoryState(clock)
-        if request.param == "sqlite":
+        if kind == "sqlite":
             return SqliteState(tmp_path / "state.db", clock)
-        url = request.getfixturevalue("redis_url")
+        name = f"t_{uuid.uuid4().hex}"
+        if kind == "postgres":
+            url = request.getfixturevalue("postgres").url
+            return PostgresState(url, table=name, now=clock)
         # Redis forgets by its own clock, so what is remembered here lies in its future.
-        return RedisState(url, prefix=f"{tmp_path.name}:", now=clock)
+        url = request.getfixturevalue("redis_url")(kind)
+        return RedisState(url, prefix=f"{name}:", now=clock)
 
-    def run(steps):
-        async def inside():
-            state = make()
-            try:
-                return await steps(state)
-            finally:
-                if isinstance(state, RedisState):
-                    await state.aclose()
+    return make
 
-        return asyncio.run(inside())
 
-    return run
+def run_with(state, steps):
+    """Run a coroutine function with a store, whose connections are closed at the end."""
+
+    async def inside():
+        try:
+            return await steps(state)
+        finally:
+            if isinstance(state, RedisState | PostgresState):
+                await state.aclose()
+
+    return asyncio.run(inside())
+
+
+@pytest.fixture(params=["memory", "sqlite", *REDIS_PROGRAMS, POSTGRES])
+def run(request, make):
+    return lambda steps: run_with(make(request.param), steps)
 
 
 async def get(state, *keys):
@@ -126,12 +108,10 @@ def test_what_is_removed_is_gone(run):
     assert run(steps) == [None]
 
 
-@pytest.mark.parametrize("kind", [MemoryState, SqliteState])
-def test_a_record_is_forgotten_at_its_time(kind, tmp_path, clock):
-    state = kind(clock) if kind is MemoryState else kind(tmp_path / "state.db", clock)
-
-    async def steps():
-        await state.put("a", Record(9.0), clock() + 5)
+@pytest.mark.parametrize("kind", ["memory", "sqlite", POSTGRES])
+def test_a_record_is_forgotten_at_its_time(kind, make, clock):
+    async def steps(state):
+        await state.put("a", Record(9.0, b"x"), clock() + 5)
         await state.add("b", clock() + 5)
         clock.advance(seconds=5)
         assert await get(state, "a", "b") == [None, None]
@@ -139,7 +119,14 @@ def test_a_record_is_forgotten_at_its_time(kind, tmp_path, clock):
         assert await state.add("b", clock() + 5)
         return await get(state, "a")
 
-    assert asyncio.run(steps()) == [Record(1.0)]
+    assert run_with(make(kind), steps) == [Record(1.0)]
+
+
+def test_a_key_is_added_by_one_of_many_who_try_at_once(run):
+    async def steps(state):
+        return sum(await asyncio.gather(*(state.add("a", LATER) for _ in range(20))))
+
+    assert run(steps) == 1
 
 
 def test_memory_lets_go_of_what_is_forgotten(clock):
@@ -155,14 +142,37 @@ def test_memory_lets_go_of_what_is_forgotten(clock):
     assert list(state._records) == ["last"]
 
 
-def test_another_process_is_heard_by_the_very_next_question(tmp_path):
+def test_a_change_does_not_make_the_next_question_read_the_whole_file(tmp_path):
+    """A directory of many users changes with every sign-in, and readers wait on the loop."""
+    state = SqliteState(tmp_path / "state.db")
+
+    async def fill():
+        for number in range(300):
+            await state.put(str(number), Record(1.0), LATER)
+
+    asyncio.run(fill())
+    assert state.get(["7"]) == [Record(1.0)]
+    asyncio.run(state.put("7", Record(2.0), LATER))
+    steps = []
+    state._local.connection.set_progress_handler(lambda: steps.append(1), 1)
+
+    assert state.get(["7"]) == [Record(2.0)]
+    assert len(steps) < 100
+
+
+def test_what_was_asked_about_is_not_kept_without_bound(tmp_path):
+    state = SqliteState(tmp_path / "state.db")
+
+    for number in range(12_000):
+        state.get([f"session:{number}"])
+
+    assert len(state._local.known) <= 10_000
+
+
+def test_the_file_is_its_owners_alone(tmp_path):
     path = tmp_path / "deep" / "state.db"
-    state = SqliteState(path)
-    assert state.get(["session:a"]) == [None]
+    SqliteState(path)
 
-    subprocess.run([sys.executable, "-c", ANOTHER_PROCESS, path], check=True)
-
-    assert state.get(["session:a"]) == [Record(5.0)]
     assert path.stat().st_mode & 0o077 == 0
 
 

@@ -18,10 +18,9 @@ class MemoryState:
 
     def get(self, keys: Sequence[str]) -> list[Record | None]:
         """Give the records of these keys."""
-        found = [*map(self._records.get, keys)]
-        if not any(found):
+        if self._records.keys().isdisjoint(keys):
             return [None] * len(keys)
-        now = self._now()
+        now, found = self._now(), map(self._records.get, keys)
         return [one[0] if one is not None and one[1] > now else None for one in found]
 
     async def put(self, key: str, record: Record, until: float) -> None:

@@ -1,6 +1,6 @@
 """Records in a SQLite file that the processes of one machine share.
 
-Reading asks the file only when another connection has changed it, which SQLite tells in a
+What was read of the file counts until another connection has changed it, which SQLite tells in a
 microsecond; so a revocation in one process is seen by the next request in another.
 """
 
@@ -18,6 +18,7 @@ CREATE TABLE IF NOT EXISTS records (
   key TEXT PRIMARY KEY, version REAL NOT NULL, value BLOB NOT NULL, until REAL NOT NULL
 ) WITHOUT ROWID
 """
+_GET = "SELECT version, value, until FROM records WHERE key = ?"
 _PUT = """
 INSERT INTO records VALUES (?, ?, ?, ?) ON CONFLICT (key) DO UPDATE
 SET version = excluded.version, value = excluded.value, until = excluded.until
@@ -28,6 +29,8 @@ INSERT INTO records VALUES (?, ?, x'', ?) ON CONFLICT (key) DO UPDATE
 SET version = excluded.version, until = excluded.until WHERE records.until <= ?
 """
 _BUSY_SECONDS = 10
+_KNOWN_MAX = 10_000
+_Kept = tuple[Record, float]
 
 
 class SqliteState:
@@ -47,11 +50,10 @@ class SqliteState:
     def get(self, keys: Sequence[str]) -> list[Record | None]:
         """Give the records of these keys; raises StateUnavailable."""
         try:
-            records = self._records()
+            found = self._found(keys)
         except sqlite3.Error as exc:
             raise StateUnavailable(f"{self._path.name}: {exc}") from exc
         now = self._now()
-        found = [records.get(key) for key in keys]
         return [kept[0] if kept is not None and kept[1] > now else None for kept in found]
 
     async def put(self, key: str, record: Record, until: float) -> None:
@@ -66,18 +68,21 @@ class SqliteState:
         """Forget a key."""
         self._change("DELETE FROM records WHERE key = ?", (key,))
 
-    def _records(self) -> dict[str, tuple[Record, float]]:
-        """Give all records, read again only after a change by whomever."""
+    def _found(self, keys: Sequence[str]) -> list[_Kept | None]:
+        """Give what is kept under these keys; a change by whomever makes all be read again."""
         connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
         if connection is None:
             connection = self._local.connection = self._connect()
+            self._local.version, self._local.known = None, {}
         version = connection.execute("PRAGMA data_version").fetchone()[0]
-        if getattr(self._local, "version", None) != version:
-            rows = connection.execute("SELECT key, version, value, until FROM records")
-            self._local.records = {key: (Record(v, value), until) for key, v, value, until in rows}
+        known: dict[str, _Kept | None] = self._local.known
+        if self._local.version != version or len(known) + len(keys) > _KNOWN_MAX:
+            known.clear()
             self._local.version = version
-        records: dict[str, tuple[Record, float]] = self._local.records
-        return records
+        for key in keys:
+            if key not in known:
+                known[key] = _read(connection, key)
+        return [known[key] for key in keys]
 
     def _change(self, statement: str, values: tuple[object, ...]) -> int:
         """Change the file over a connection of its own, so that readers see that it changed."""
@@ -93,3 +98,10 @@ class SqliteState:
 
     def _connect(self) -> sqlite3.Connection:
         return sqlite3.connect(self._path, timeout=_BUSY_SECONDS, isolation_level=None)
+
+
+def _read(connection: sqlite3.Connection, key: str) -> _Kept | None:
+    # All rows are fetched: an open statement would go on seeing the file as it was.
+    for version, value, until in connection.execute(_GET, (key,)).fetchall():
+        return Record(version, value), until
+    return None

@@ -42,8 +42,9 @@ class NewUpload:
 class Upload:
     """An upload as stored.
 
-    ``blob_key`` is where the latest attempt writes; ``by`` is the caller that bought the upload,
-    whose rights are judged again whenever bytes come.
+    The first ``received_bytes`` of its bytes are durable under ``blob_key``: as many a client may
+    count on. ``holder`` names the request that may add to them now, None for nobody. ``by`` is the
+    caller that bought the upload, whose rights are judged again whenever bytes come.
     """
 
     id: str
@@ -56,6 +57,7 @@ class Upload:
     expires_at: datetime
     received_bytes: int = 0
     blob_key: str | None = None
+    holder: str | None = None
     file_id: str | None = None
     failure: str | None = None
 

@@ -1,9 +1,9 @@
 """What the uploads subject asks of a store."""
 
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Callable, Collection, Coroutine, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
+from typing import Any, Protocol
 
 from doorward.server.files.ports import FileTx
 from doorward.server.uploads.model import Upload
@@ -19,7 +19,10 @@ class UploadRows(Protocol):
         """Insert an upload."""
 
     def put(self, upload: Upload) -> None:
-        """Store status, received bytes, blob key, expiries, file and failure."""
+        """Store status, received bytes, blob key, holder, expiries, file and failure."""
+
+    def holders(self, upload_ids: Collection[str]) -> dict[str, str | None]:
+        """Say who holds each of these uploads, as far as they are there."""
 
     def overdue(self, at: datetime, limit: int) -> list[Upload]:
         """List open uploads whose life is over."""
@@ -62,28 +65,62 @@ class Stored:
     sha256: str | None
 
 
+Forget = Callable[[int], Coroutine[Any, Any, object]]
+
+
+class BlobHeld(Exception):
+    """Another request writes to the blob and has not let go of it yet."""
+
+
 class Sink(Protocol):
-    """One blob being written: invisible and unacknowledged until ``finish``."""
+    """A blob being written by one request alone: unacknowledged beyond what is ``durable``."""
 
     @property
-    def received_bytes(self) -> int:
-        """How many bytes were taken so far."""
+    def position(self) -> int:
+        """Where in the blob the next byte belongs."""
+
+    @property
+    def durable(self) -> int:
+        """How many bytes of the blob are durable, as far as is known."""
+
+    async def open(self) -> None:
+        """Make sure that nobody else writes; raises BlobHeld, StorageFull, StorageFailed."""
+
+    def begin(self, *, known: int, start: int) -> None:
+        """Say how many bytes are durable, and where the first that comes belongs.
+
+        Bytes before ``known`` are compared with what is there and not written again. Where they
+        differ, ``forget`` is awaited with how many are the same, and the rest is written anew.
+        """
 
     async def write(self, chunk: bytes) -> None:
         """Take bytes; raises StorageFull, StorageFailed."""
 
-    async def finish(self) -> Stored:
-        """Make the bytes durable and give their digests; raises StorageFull, StorageFailed."""
+    def sync_behind(self) -> None:
+        """Begin to make durable what was stored by now, beside the writing of what comes."""
 
-    async def abort(self) -> None:
-        """Forget the bytes; never raises."""
+    async def sync(self) -> int | None:
+        """Make what was taken durable, and give how many bytes of the blob are.
+
+        After a failure those that are all the same; None where ``begin`` was never called. Raises
+        StorageFailed.
+        """
+
+    async def finish(self) -> Stored:
+        """Make the whole blob durable and give its digests; raises StorageFull, StorageFailed."""
+
+    async def close(self) -> None:
+        """Let go of the blob; never raises."""
+
+    async def discard(self) -> None:
+        """Let go of the blob and remove it; never raises."""
 
 
 class BlobStore(Protocol):
     """Immutable bytes by key."""
 
-    def create(self, key: str, *, sha256: bool) -> Sink:
-        """Begin a blob; raises StorageFull, StorageFailed."""
+    def receive(self, key: str, *, sha256: bool, forget: Forget) -> Sink:
+        """Give what writes on a blob."""
 
     def read(self, key: str, start: int, stop: int) -> AsyncGenerator[bytes, None]:
         """Give bytes ``start`` to ``stop`` (exclusive) in chunks; raises StorageFailed."""

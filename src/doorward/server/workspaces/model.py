@@ -11,6 +11,7 @@ class Workspace:
     """The tenant boundary: every file, member and upload belongs to exactly one.
 
     ``home_of`` is the user or organization whose home this is, None for a further workspace.
+    Of its quota ``used_bytes`` are taken by files and ``reserved_bytes`` promised to open uploads.
     """
 
     id: str
@@ -21,6 +22,7 @@ class Workspace:
     created_at: datetime
     used_bytes: int
     quota_bytes: int
+    reserved_bytes: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,6 +35,9 @@ class WorkspaceRows(Protocol):
     def use(self, workspace_id: str, added_bytes: int) -> None:
         """Count bytes that were added (or, negative, freed)."""
 
+    def reserve(self, workspace_id: str, added_bytes: int) -> None:
+        """Promise bytes of the quota to uploads (or, negative, take a promise back)."""
+
 
 class WorkspaceTx(Transaction, Protocol):
     """A transaction over workspaces and members."""

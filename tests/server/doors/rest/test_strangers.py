@@ -91,6 +91,15 @@ def test_nobody_with_a_forged_credential_gets_past_the_door(house, operation):
     assert problem(answer) == (401, "not_authenticated")
 
 
+@pytest.mark.parametrize("form", ["{}", "Basic {}", "Bearer  {}", "Bearer {} more"])
+def test_a_good_token_in_any_other_form_than_bearer_is_no_credential(house, form):
+    token = house.person("alice").token()
+
+    answer = house.client.get("/api/v1/me", headers={"Authorization": form.format(token)})
+
+    assert problem(answer) == (401, "not_authenticated")
+
+
 @guarded
 def test_another_tenants_thing_can_not_be_told_from_a_missing_one(belongings, operation):
     alice, bob, ids = belongings

@@ -119,11 +119,34 @@ def test_a_size_over_the_quota_is_refused_and_says_by_how_much(house_with):
 def test_two_uploads_that_fit_alone_do_not_pass_the_quota_together(house_with):
     house = house_with(DOORWARD_QUOTA_BYTES="10")
     alice = house.person("alice")
-    first, second = (alice.declare(alice.home(), name, 6).json() for name in ("a", "b"))
+    home = alice.home()
 
-    assert house.send(first["url"], b"123456").status_code == 201
-    assert problem(house.send(second["url"], b"123456")) == (507, "quota_exceeded")
-    assert len(house.stored_files()) == 1
+    first, second = (alice.declare(home, name, 6) for name in ("a", "b"))
+
+    assert first.status_code == 201
+    assert problem(second) == (507, "quota_exceeded")
+    assert second.json()["reserved_bytes"] == 6
+    assert house.send(first.json()["url"], b"123456").status_code == 201
+    assert problem(alice.declare(home, "b", 6)) == (507, "quota_exceeded")
+
+
+@pytest.mark.parametrize("end", ["aborted", "expired", "failed"])
+def test_what_was_promised_to_an_upload_that_came_to_nothing_is_free_again(house_with, end):
+    house = house_with(DOORWARD_QUOTA_BYTES="10")
+    alice = house.person("alice")
+    home = alice.home()
+    declared = alice.declare(home, "a", 10).json()
+    assert problem(alice.declare(home, "b", 1)) == (507, "quota_exceeded")
+
+    if end == "aborted":
+        alice.delete(f"uploads/{declared['id']}")
+    elif end == "failed":
+        house.send(declared["url"], b"too long for it")
+    else:
+        house.clock.advance(seconds=86_400)
+        house.sweep()
+
+    assert alice.declare(home, "b", 10).status_code == 201
 
 
 def test_an_expired_url_is_refused_and_renewed(alice, house, home):
@@ -231,10 +254,64 @@ def test_a_newer_request_takes_an_upload_over_from_an_older_one(alice, house, ho
 
     older = house.send_in_two(declared["url"], b"o", newer, b"l")
 
-    assert problem(older) == (410, "upload_closed")
+    assert problem(older) == (409, "upload_superseded")
     listing = alice.get(f"workspaces/{home}/files").json()["data"]
     assert len(listing) == len(house.stored_files()) == 1
     assert alice.get(f"files/{listing[0]['id']}/content").content == b"ne"
+
+
+def cut(house, url: str, first: bytes):
+    """Send the first bytes of a body, then lose the connection."""
+    messages = [
+        {"type": "http.request", "body": first, "more_body": True},
+        {"type": "http.disconnect"},
+    ]
+
+    async def receive():
+        return messages.pop(0) if len(messages) > 1 else messages[0]
+
+    return asyncio.run(house._drive("PUT", url, receive))
+
+
+@pytest.mark.parametrize("kept", [1, MIB - 1, MIB, 2 * MIB + 1])
+def test_what_came_before_a_cut_is_kept_and_the_whole_is_sent_again_over_it(
+    alice, house, home, kept
+):
+    content = bytes(range(256)) * (3 * MIB // 256)
+    declared = alice.declare(home, "a.bin", len(content)).json()
+
+    assert problem(cut(house, declared["url"], content[:kept])) == (400, "content_interrupted")
+    found = alice.get(f"uploads/{declared['id']}").json()
+    assert (found["status"], found["received_bytes"]) == ("pending", kept)
+
+    file = house.send(declared["url"], content).json()
+    assert file["digest"] == f"blake3:{blake3(content).hexdigest()}"
+    assert alice.get(f"files/{file['id']}/content").content == content
+
+
+@pytest.mark.parametrize("differs_at", [0, 1, MIB, 2 * MIB])
+def test_other_bytes_than_those_before_a_cut_replace_them(alice, house, home, differs_at):
+    before, content = b"a" * (2 * MIB + 1), b"a" * differs_at + b"b" * (3 * MIB - differs_at)
+    declared = alice.declare(home, "a.bin", len(content)).json()
+    cut(house, declared["url"], before)
+
+    file = house.send(declared["url"], content).json()
+
+    assert file["digest"] == f"blake3:{blake3(content).hexdigest()}"
+    assert alice.get(f"files/{file['id']}/content").content == content
+
+
+def test_another_whole_that_is_cut_too_leaves_what_is_the_same_and_what_came_of_it(
+    alice, house, home
+):
+    declared = alice.declare(home, "a.bin", 4 * MIB).json()
+    cut(house, declared["url"], b"a" * (3 * MIB))
+
+    cut(house, declared["url"], b"a" * MIB + b"b" * MIB)
+
+    content = b"a" * MIB + b"b" * (3 * MIB)
+    assert alice.get(f"uploads/{declared['id']}").json()["received_bytes"] == 2 * MIB
+    assert house.send(declared["url"], content).status_code == 201
 
 
 def test_nobody_else_gets_the_url_of_an_upload(alice, bob):
@@ -302,7 +379,9 @@ def test_a_file_never_replaces_a_folder(alice, house, home):
     declared = alice.declare(home, "docs", 1, on_conflict="replace").json()
 
     assert problem(house.send(declared["url"], b"1")) == (409, "name_taken")
-    assert house.stored_files() == []
+    folder = alice.get(f"workspaces/{home}/files").json()["data"][0]["id"]
+    alice.patch(f"files/{folder}", name="papers")
+    assert house.send(declared["url"], b"1").json()["name"] == "docs"
 
 
 def test_a_folder_that_went_to_the_bin_meanwhile_takes_no_file(alice, house, home):
@@ -311,7 +390,9 @@ def test_a_folder_that_went_to_the_bin_meanwhile_takes_no_file(alice, house, hom
     alice.delete(f"files/{folder}")
 
     assert problem(house.send(declared["url"], b"1")) == (409, "parent_invalid")
-    assert house.stored_files() == []
+    assert alice.get(f"uploads/{declared['id']}").json()["received_bytes"] == 1
+    alice.post(f"files/{folder}/restore")
+    assert house.send(declared["url"], b"1").json()["parent_id"] == folder
 
 
 def test_the_progress_and_the_file_are_read_by_the_uploads_id(alice, house, home):

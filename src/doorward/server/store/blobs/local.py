@@ -8,40 +8,27 @@ import asyncio
 import errno
 import logging
 import os
+from collections import OrderedDict
 from collections.abc import AsyncGenerator, Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
-from hashlib import sha256 as new_sha256
 from pathlib import Path
-from typing import Protocol, TypeVar
-
-from blake3 import blake3
+from typing import TypeVar
 
 from doorward.server.problems import Problem, StorageFailed, StorageFull
-from doorward.server.store.blobs.directories import DirectorySync, sync_folder
-from doorward.server.uploads.ports import Stored
+from doorward.server.store.blobs.directories import DirectorySync
+from doorward.server.store.blobs.receiving import Hasher, LocalSink
+from doorward.server.uploads.ports import Forget
 
 T = TypeVar("T")
 log = logging.getLogger("doorward.blobs")
 
-CHUNK_BYTES = 1 << 20
 # Larger reads are faster, and two of each download are held: so many share a fixed budget.
 READ_BYTES_MIN = 1 << 18
 READ_BYTES_MAX = 1 << 21
 READ_BUDGET_BYTES = 64 << 20
 THREADS = 32
-_PARTS_MAX = 512  # below the system's bound on one vectored write
+_HASHERS_MAX = 1000
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
-
-
-class Hasher(Protocol):
-    """What hashlib and blake3 both offer."""
-
-    def update(self, data: bytes, /) -> object:
-        """Take bytes."""
-
-    def hexdigest(self) -> str:
-        """Give the digest so far."""
 
 
 class LocalBlobs:
@@ -57,10 +44,22 @@ class LocalBlobs:
         self.threads = ThreadPoolExecutor(THREADS, thread_name_prefix="doorward-blobs")
         self.directories = DirectorySync(self.threads)
         self._readers = 0
+        self._hashers: OrderedDict[str, tuple[int, list[Hasher]]] = OrderedDict()
 
-    def create(self, key: str, *, sha256: bool) -> "LocalSink":
-        """Begin a blob; the first flush opens its file."""
-        return LocalSink(self, self.path(key), sha256=sha256)
+    def receive(self, key: str, *, sha256: bool, forget: Forget) -> LocalSink:
+        """Give what writes on a blob, once it is told from where."""
+        return LocalSink(self, key, sha256=sha256, forget=forget)
+
+    def hashers_of(self, key: str, position: int) -> list[Hasher] | None:
+        """Give the digests so far of a blob, if this process wrote all of it up to a position."""
+        kept = self._hashers.pop(key, None)
+        return kept[1] if kept is not None and kept[0] == position else None
+
+    def keep_hashers(self, key: str, position: int, hashers: list[Hasher]) -> None:
+        """Remember the digests so far of a blob that is not whole yet."""
+        self._hashers[key] = (position, hashers)
+        if len(self._hashers) > _HASHERS_MAX:
+            self._hashers.popitem(last=False)
 
     async def read(self, key: str, start: int, stop: int) -> AsyncGenerator[bytes, None]:
         """Give bytes ``start`` to ``stop`` (exclusive), the next chunk read while one is sent."""
@@ -119,113 +118,10 @@ class LocalBlobs:
         return asyncio.ensure_future(self.run(_read_exactly, fd, size, start)), start + size
 
 
-class LocalSink:
-    """One file being written: a chunk is hashed and stored while the next one comes in."""
-
-    def __init__(self, blobs: LocalBlobs, path: Path, *, sha256: bool) -> None:
-        self._blobs = blobs
-        self._path = path
-        self._hashers: list[Hasher] = [blake3(), new_sha256()] if sha256 else [blake3()]
-        self._fd: int | None = None
-        self._parts: list[bytes] = []
-        self._part_bytes = 0
-        self._under_way: asyncio.Future[None] | None = None
-        self.received_bytes = 0
-
-    async def write(self, chunk: bytes) -> None:
-        """Take bytes; waits only while two chunks are already held."""
-        self._parts.append(chunk)
-        self._part_bytes += len(chunk)
-        self.received_bytes += len(chunk)
-        if self._part_bytes >= CHUNK_BYTES:
-            await self._settled()
-            self._under_way = asyncio.ensure_future(self._blobs.run(self._store, self._take()))
-
-    async def finish(self) -> Stored:
-        """Make bytes and directory entry durable, and give the digests."""
-        await self._settled()
-        self._under_way = asyncio.ensure_future(self._blobs.run(self._complete, self._take()))
-        await self._settled()
-        if self._blobs.durable:
-            await self._blobs.sync_folder(self._path.parent)
-        digests = [hasher.hexdigest() for hasher in self._hashers]
-        sha256 = f"sha256:{digests[1]}" if len(digests) > 1 else None
-        return Stored(self.received_bytes, f"blake3:{digests[0]}", sha256)
-
-    async def abort(self) -> None:
-        """Forget the bytes; what goes wrong is logged."""
-        with suppress(Problem):
-            await self._settled()
-        with suppress(Problem):
-            await self._blobs.run(self._discard)
-
-    async def _settled(self) -> None:
-        """Wait for the disk; whoever is cancelled here leaves the work to whoever waits next.
-
-        A thread can't be stopped, so its file must not be closed before it has ended.
-        """
-        if self._under_way is not None:
-            await asyncio.shield(self._under_way)
-            self._under_way = None
-
-    def _take(self) -> list[bytes]:
-        parts, self._parts, self._part_bytes = self._parts, [], 0
-        return parts
-
-    def _store(self, parts: list[bytes]) -> None:
-        if self._fd is None:
-            self._fd = _create(self._path)
-        for hasher in self._hashers:
-            for part in parts:
-                hasher.update(part)
-        _write_all(self._fd, parts)
-
-    def _complete(self, parts: list[bytes]) -> None:
-        self._store(parts or [b""])
-        fd, self._fd = self._fd, None
-        if fd is None:
-            return
-        try:
-            if self._blobs.durable:
-                os.fdatasync(fd)
-        finally:
-            os.close(fd)
-
-    def _discard(self) -> None:
-        fd, self._fd = self._fd, None
-        if fd is not None:
-            os.close(fd)
-        self._path.unlink(missing_ok=True)
-
-
 def storage_problem(exc: OSError) -> Problem:
     """Say what the caller may know of a failed disk; the rest goes to the log."""
     log.error("the disk failed: %s", exc)
     return StorageFull() if exc.errno in _FULL else StorageFailed()
-
-
-def _create(path: Path) -> int:
-    flags = os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC
-    try:
-        return os.open(path, flags, 0o600)
-    except FileNotFoundError:  # the first blob of the day
-        path.parent.mkdir(mode=0o700, exist_ok=True)
-        sync_folder(path.parent.parent)
-        return os.open(path, flags, 0o600)
-
-
-def _write_all(fd: int, parts: list[bytes]) -> None:
-    """Write the parts as they came, without joining them first."""
-    for first in range(0, len(parts), _PARTS_MAX):
-        batch = parts[first : first + _PARTS_MAX]
-        written = os.writev(fd, batch)
-        if written < sum(map(len, batch)):
-            _write_rest(fd, memoryview(b"".join(batch))[written:])
-
-
-def _write_rest(fd: int, view: memoryview) -> None:
-    while view:
-        view = view[os.write(fd, view) :]
 
 
 def _read_exactly(fd: int, size: int, start: int) -> bytes:

@@ -70,6 +70,7 @@ workspaces = Table(
     Column("created_at", Instant, nullable=False),
     Column("used_bytes", BigInteger, nullable=False),
     Column("quota_bytes", BigInteger, nullable=False),
+    Column("reserved_bytes", BigInteger, nullable=False, server_default="0"),
     Column("deleted_at", Instant),
 )
 
@@ -153,6 +154,7 @@ uploads = Table(
     Column("status", String, nullable=False),
     Column("received_bytes", BigInteger, nullable=False),
     Column("blob_key", String),
+    Column("holder", String),
     Column("file_id", String),
     Column("failure", String),
     Column("created_at", Instant, nullable=False),

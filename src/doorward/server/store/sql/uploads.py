@@ -1,5 +1,6 @@
 """Uploads."""
 
+from collections.abc import Collection
 from dataclasses import asdict
 from datetime import datetime
 from typing import Any
@@ -25,6 +26,7 @@ _PUT = (
                 "status",
                 "received_bytes",
                 "blob_key",
+                "holder",
                 "file_id",
                 "failure",
                 "url_expires_at",
@@ -32,6 +34,9 @@ _PUT = (
             )
         }
     )
+)
+_HOLDERS = select(uploads.c.id, uploads.c.holder).where(
+    uploads.c.id.in_(bindparam("uploads", expanding=True))
 )
 _OPEN = ("pending", "receiving")
 
@@ -71,6 +76,11 @@ class SqlUploads:
         """List uploads that say that bytes are coming."""
         return self._open(uploads.c.status == UploadStatus.RECEIVING.value, limit)
 
+    def holders(self, upload_ids: Collection[str]) -> dict[str, str | None]:
+        """Say who holds each of these uploads, as far as they are there."""
+        found = self._connection.execute(_HOLDERS, {"uploads": list(upload_ids)})
+        return {row.id: row.holder for row in found}
+
     def _open(self, condition: Any, limit: int) -> list[Upload]:
         query = select(uploads).where(uploads.c.status.in_(_OPEN), condition).limit(limit)
         return [_upload(row) for row in self._connection.execute(query)]
@@ -81,6 +91,7 @@ def _changing(upload: Upload) -> dict[str, object]:
         "status": upload.status.value,
         "received_bytes": upload.received_bytes,
         "blob_key": upload.blob_key,
+        "holder": upload.holder,
         "file_id": upload.file_id,
         "failure": upload.failure,
         "url_expires_at": upload.url_expires_at,
@@ -123,6 +134,7 @@ def _upload(row: Row[Any]) -> Upload:
         expires_at=row.expires_at,
         received_bytes=row.received_bytes,
         blob_key=row.blob_key,
+        holder=row.holder,
         file_id=row.file_id,
         failure=row.failure,
     )

@@ -18,6 +18,11 @@ _USE = (
     .where(workspaces.c.id == bindparam("workspace"))
     .values(used_bytes=workspaces.c.used_bytes + bindparam("added"))
 )
+_RESERVE = (
+    update(workspaces)
+    .where(workspaces.c.id == bindparam("workspace"))
+    .values(reserved_bytes=workspaces.c.reserved_bytes + bindparam("added"))
+)
 
 
 class SqlWorkspaces:
@@ -64,6 +69,7 @@ class SqlWorkspaces:
                 "created_at": workspace.created_at,
                 "used_bytes": workspace.used_bytes,
                 "quota_bytes": workspace.quota_bytes,
+                "reserved_bytes": workspace.reserved_bytes,
             },
         )
 
@@ -78,6 +84,10 @@ class SqlWorkspaces:
     def use(self, workspace_id: str, added_bytes: int) -> None:
         """Count bytes that were added or freed."""
         self._connection.execute(_USE, {"workspace": workspace_id, "added": added_bytes})
+
+    def reserve(self, workspace_id: str, added_bytes: int) -> None:
+        """Promise bytes of the quota, or take a promise back."""
+        self._connection.execute(_RESERVE, {"workspace": workspace_id, "added": added_bytes})
 
     def _change(self, workspace_id: str, **values: object) -> None:
         self._connection.execute(
@@ -101,4 +111,5 @@ def _workspace(row: Row[Any]) -> Workspace:
         created_at=row.created_at,
         used_bytes=row.used_bytes,
         quota_bytes=row.quota_bytes,
+        reserved_bytes=row.reserved_bytes,
     )

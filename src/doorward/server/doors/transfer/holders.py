@@ -1,0 +1,85 @@
+"""Requests that hold an upload in this process, so that a newer one can ask them to let go.
+
+A connection that died is not told from a slow one; whoever comes anew to send the rest is more
+likely to be alive. Other processes are asked by the upload's row, which is looked at for as long as
+anything is held here.
+"""
+
+import asyncio
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from doorward.server.commands import Store
+
+log = logging.getLogger("doorward.transfer")
+
+LOOK_SECONDS = 0.2
+
+
+class Holding:
+    """One request's hold; ``asked`` says that it is to let go."""
+
+    def __init__(self, upload_id: str, holder: str) -> None:
+        self.upload_id = upload_id
+        self.holder = holder
+        self.asked = False
+        self.waiting = False
+        self._loop = asyncio.get_running_loop()
+        self._task = asyncio.current_task()
+
+    def ask(self) -> None:
+        """Ask it to let go, from whichever thread."""
+        self._loop.call_soon_threadsafe(self._ask)
+
+    def _ask(self) -> None:
+        self.asked = True
+        if self.waiting and self._task is not None:
+            self._task.cancel()  # out of its wait for bytes, and out of nothing else
+
+    def was_asked(self) -> bool:
+        """Say whether a cancellation was our own asking, and take that one back."""
+        if self.asked and self._task is not None:
+            self._task.uncancel()
+        return self.asked
+
+
+class Holders:
+    """The holds of one process."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._held: list[Holding] = []
+        self._watching: asyncio.Task[None] | None = None
+
+    @contextmanager
+    def holding(self, upload_id: str, holder: str) -> Iterator[Holding]:
+        """Hold an upload while the block runs; whoever holds it here already is asked to let go."""
+        for earlier in self._held:
+            if earlier.upload_id == upload_id:
+                earlier.ask()
+        one = Holding(upload_id, holder)
+        self._held.append(one)
+        if self._watching is None or self._watching.done():
+            self._watching = asyncio.create_task(self._watch())
+        try:
+            yield one
+        finally:
+            self._held.remove(one)
+
+    async def _watch(self) -> None:
+        """Look whether other processes took uploads over, with one question about all of them."""
+        while self._held:
+            await asyncio.sleep(LOOK_SECONDS)
+            try:
+                await self._look()
+            except Exception:  # uploads go on while their rows can't be read
+                log.exception("the holders of uploads could not be looked up")
+
+    async def _look(self) -> None:
+        held = [one for one in self._held if not one.asked]
+        ids = [one.upload_id for one in held]
+        holders = await self._store.read(lambda tx: tx.uploads.holders(ids))
+        for one in held:
+            if holders.get(one.upload_id) != one.holder:
+                one.ask()

@@ -1,0 +1,226 @@
+"""Bytes of an upload on their way in, whichever protocol they came by.
+
+One request holds the upload, writes from where it says, and leaves a durable offset behind however
+it ends; the one that brings the last byte makes the file.
+"""
+
+import asyncio
+import time
+from dataclasses import dataclass, replace
+
+from doorward.server.doors.asgi import Message, Receive
+from doorward.server.doors.house import House
+from doorward.server.doors.transfer.holders import Holders, Holding
+from doorward.server.files.model import Node
+from doorward.server.permission.caller import Caller
+from doorward.server.problems import (
+    ChecksumMismatch,
+    ContentInterrupted,
+    OffsetMismatch,
+    PermissionDenied,
+    Problem,
+    SizeMismatch,
+    UploadHeld,
+    UploadNotFound,
+    UploadSuperseded,
+    UploadTooLarge,
+)
+from doorward.server.uploads import receiving
+from doorward.server.uploads.model import Upload
+from doorward.server.uploads.ports import BlobHeld, Sink, Stored
+from doorward.server.uploads.receiving import Hold
+
+PROGRESS_SECONDS = 1.0
+_HANDOVER_SECONDS = 10.0
+# Of these no later request makes a file: other bytes than declared, or a pass that is gone.
+_FINAL = (SizeMismatch, ChecksumMismatch, UploadTooLarge, PermissionDenied, UploadNotFound)
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What one request brings: bytes from ``offset`` on, or the whole where that is None.
+
+    ``length`` is how many it announced, None where it did not.
+    """
+
+    offset: int | None = None
+    length: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """An upload after a request, with the durable offset it left, and the file once it is whole."""
+
+    upload: Upload
+    file: Node | None = None
+
+
+class Receiver:
+    """Takes parts of uploads into the house."""
+
+    def __init__(self, house: House) -> None:
+        self._house = house
+        self._holders = Holders(house.store)
+
+    async def receive(self, upload_id: str, from_: Caller, part: Part, body: Receive) -> Received:
+        """Take a part, and finish the upload with its last byte.
+
+        Raises UploadNotFound, UploadClosed, PermissionDenied, UploadHeld, OffsetMismatch,
+        UploadTooLarge, SizeMismatch, ChecksumMismatch, ContentInterrupted, UploadSuperseded,
+        StorageFull, StorageFailed, NameTaken, ParentInvalid, QuotaExceeded.
+        """
+        hold = await self._house.store.write(lambda tx: receiving.hold_upload(tx, upload_id, from_))
+        with self._holders.holding(upload_id, hold.upload.holder or "") as holding:
+            sink = self._sink(hold)
+            try:
+                self.check_revoked(hold.upload)
+                hold = await self._alone(hold, sink)
+                received = await self._take_part(hold, holding, sink, part, body)
+            except BaseException as exc:
+                await asyncio.shield(self._let_go(hold, sink, exc))
+                raise
+            await asyncio.shield(sink.close())
+            return received
+
+    def check_revoked(self, upload: Upload) -> None:
+        """Make sure that the buyer's credential counts still; raises UploadNotFound."""
+        if self._house.revoked(upload.by):
+            raise UploadNotFound(reason="revoked")
+
+    def _sink(self, hold: Hold) -> Sink:
+        async def forget(same_bytes: int) -> None:
+            await self._note(hold, same_bytes)
+
+        sha256 = (hold.upload.declared.checksum or "").startswith("sha256:")
+        return self._house.blobs.receive(hold.blob_key, sha256=sha256, forget=forget)
+
+    async def _alone(self, hold: Hold, sink: Sink) -> Hold:
+        """Wait until whoever held the upload has let go, and see how far that one came."""
+        give_up = time.monotonic() + _HANDOVER_SECONDS
+        while True:
+            try:
+                await sink.open()
+            except BlobHeld:
+                if time.monotonic() > give_up:
+                    raise UploadHeld(headers={"Retry-After": "1"}) from None
+            else:
+                break
+        if not hold.taken_over:
+            return hold
+        return await self._house.store.read(lambda tx: receiving.confirm_hold(tx, hold))
+
+    async def _take_part(
+        self, hold: Hold, holding: Holding, sink: Sink, part: Part, body: Receive
+    ) -> Received:
+        known, size = hold.upload.received_bytes, hold.upload.declared.size
+        if part.offset is not None and part.offset != known:
+            raise OffsetMismatch(expected_offset=known, headers={"Upload-Offset": str(known)})
+        start = part.offset or 0
+        _check_length(part, start, size)
+        sink.begin(known=known, start=start)
+        await self._take(hold, holding, sink, body)
+        if sink.position == size:
+            return await self._finish(hold, sink)
+        if part.offset is None:
+            raise SizeMismatch(
+                f"{sink.position} bytes came and {size} were declared.", declared_bytes=size
+            )
+        received = await sink.sync()
+        await self._house.store.write(lambda tx: receiving.release_upload(tx, hold, received))
+        return Received(replace(hold.upload, received_bytes=received or 0))
+
+    async def _take(self, hold: Hold, holding: Holding, sink: Sink, body: Receive) -> None:
+        size = hold.upload.declared.size
+        noted = time.monotonic()
+        more = True
+        while more:
+            message = await _next(holding, body)
+            if message["type"] == "http.disconnect":
+                raise ContentInterrupted
+            chunk, more = message.get("body", b""), message.get("more_body", False)
+            if sink.position + len(chunk) > size:
+                raise UploadTooLarge(
+                    f"More bytes came than the {size} that were declared.", limit_bytes=size
+                )
+            if chunk:
+                await sink.write(chunk)
+            if time.monotonic() - noted > PROGRESS_SECONDS:
+                noted = time.monotonic()
+                self.check_revoked(hold.upload)
+                sink.sync_behind()
+                await self._note(hold, sink.durable)
+
+    async def _note(self, hold: Hold, received: int) -> None:
+        """Store how far it is, and stop when another request took over or a right is gone."""
+        if not await self._house.store.write(
+            lambda tx: receiving.note_received(tx, hold, received)
+        ):
+            raise UploadSuperseded
+
+    async def _finish(self, hold: Hold, sink: Sink) -> Received:
+        stored = await sink.finish()
+        _check_digest(hold.upload, stored)
+        self.check_revoked(hold.upload)
+        upload, file = await self._house.store.write(
+            lambda tx: receiving.finish_upload(tx, hold, stored)
+        )
+        return Received(upload, file)
+
+    async def _let_go(self, hold: Hold, sink: Sink, exc: BaseException) -> None:
+        """Leave the upload as it can go on: with all that is durable, or closed for good.
+
+        Whoever waited for the last command may have been cancelled while it was carried out. The
+        command that decides here comes after it, and so sees what came of it.
+        """
+        if isinstance(exc, _FINAL):
+            failure = exc.code
+            await self._house.store.write(lambda tx: receiving.fail_upload(tx, hold, failure))
+        received = await _kept(sink)
+        if await self._house.store.write(lambda tx: receiving.release_upload(tx, hold, received)):
+            await sink.close()
+        else:
+            await sink.discard()
+
+
+async def _next(holding: Holding, body: Receive) -> Message:
+    """Wait for bytes, unless a newer request asks for the upload."""
+    if holding.asked:
+        raise UploadSuperseded
+    holding.waiting = True
+    try:
+        return await body()
+    except asyncio.CancelledError:
+        if holding.was_asked():
+            raise UploadSuperseded from None
+        raise
+    finally:
+        holding.waiting = False
+
+
+async def _kept(sink: Sink) -> int | None:
+    """Give how many bytes are durable, None where this request has no say in it."""
+    try:
+        return await sink.sync()
+    except (Problem, BlobHeld):
+        return None
+
+
+def _check_length(part: Part, start: int, size: int) -> None:
+    """Refuse by the announced length before a byte is read."""
+    if part.length is None:
+        return
+    end = start + part.length
+    if end > size:
+        raise UploadTooLarge(
+            f"The body ends at {end} bytes and {size} were declared.", limit_bytes=size
+        )
+    if part.offset is None and end < size:
+        raise SizeMismatch(
+            f"The body has {end} bytes and {size} were declared.", declared_bytes=size
+        )
+
+
+def _check_digest(upload: Upload, stored: Stored) -> None:
+    declared = upload.declared.checksum
+    if declared is not None and declared not in {stored.digest, stored.sha256}:
+        raise ChecksumMismatch

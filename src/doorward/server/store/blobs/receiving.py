@@ -1,0 +1,285 @@
+"""One blob while its bytes come: written by one request at a time, across processes.
+
+Whoever writes holds the file's lock, which ends with the process whatever happens to it. A chunk is
+hashed and stored while the next one comes in.
+"""
+
+import asyncio
+import fcntl
+import logging
+import os
+import time
+from contextlib import suppress
+from hashlib import sha256 as new_sha256
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from blake3 import blake3
+
+from doorward.server.problems import Problem
+from doorward.server.store.blobs.directories import sync_folder
+from doorward.server.uploads.ports import BlobHeld, Forget, Stored
+
+if TYPE_CHECKING:
+    from doorward.server.store.blobs.local import LocalBlobs
+
+log = logging.getLogger("doorward.blobs")
+
+CHUNK_BYTES = 1 << 20
+LOCK_PATIENCE_SECONDS = 0.5
+_PARTS_MAX = 512  # below the system's bound on one vectored write
+
+
+class Hasher(Protocol):
+    """What hashlib and blake3 both offer."""
+
+    def update(self, data: bytes, /) -> object:
+        """Take bytes."""
+
+    def hexdigest(self) -> str:
+        """Give the digest so far."""
+
+
+def new_hashers(*, sha256: bool) -> list[Hasher]:
+    """Give what computes the digests of a blob from its first byte on."""
+    return [blake3(), new_sha256()] if sha256 else [blake3()]
+
+
+class LocalSink:
+    """A Sink over one file."""
+
+    def __init__(self, blobs: "LocalBlobs", key: str, *, sha256: bool, forget: Forget) -> None:
+        self._blobs = blobs
+        self._key = key
+        self._path = blobs.path(key)
+        self._sha256 = sha256
+        self._forget = forget
+        self._loop = asyncio.get_running_loop()
+        self._known: int | None = None
+        self._stored = 0  # how far the bytes are in the file
+        self._hashers: list[Hasher] | None = None
+        self._fd: int | None = None
+        self._entry_durable = False
+        self._is_cut = False
+        self._parts: list[bytes] = []
+        self._part_bytes = 0
+        self._under_way: asyncio.Future[None] | None = None
+        self._behind: asyncio.Future[None] | None = None
+        self.position = self.durable = 0
+
+    async def open(self) -> None:
+        """Open the file and lock it; raises BlobHeld, StorageFull, StorageFailed."""
+        await self._blobs.run(self._opened)
+
+    def begin(self, *, known: int, start: int) -> None:
+        """Say how many bytes are durable, and where the first that comes belongs."""
+        self._known = self.durable = known
+        self._stored = self.position = start
+        fresh = start == 0
+        self._hashers = (
+            new_hashers(sha256=self._sha256) if fresh else self._blobs.hashers_of(self._key, start)
+        )
+
+    async def write(self, chunk: bytes) -> None:
+        """Take bytes; waits only while two chunks are already held."""
+        self._parts.append(chunk)
+        self._part_bytes += len(chunk)
+        self.position += len(chunk)
+        if self._part_bytes >= CHUNK_BYTES:
+            await self._settled()
+            self._under_way = asyncio.ensure_future(self._blobs.run(self._store, self._take()))
+
+    def sync_behind(self) -> None:
+        """Begin to make durable what is stored by now, beside the writing of what comes."""
+        if self._behind is None or self._behind.done():
+            self._behind = asyncio.ensure_future(self._synced_behind(self._stored))
+
+    async def sync(self) -> int | None:
+        """Make what was taken durable, and give how many bytes of the blob are."""
+        if self._known is None:
+            return None
+        try:
+            await self._settled()
+            await self._begin(self._store, self._take())
+        except Problem as problem:
+            log.warning("what came last of a blob is not kept: %s", problem.code)
+        await self._make_durable([])
+        return self.durable
+
+    async def finish(self) -> Stored:
+        """Make the whole blob durable and give its digests."""
+        await self._settled()
+        await self._make_durable(self._take())
+        hashers = self._hashers
+        if hashers is None:
+            hashers = await self._blobs.run(self._hash_anew)
+        digests = [hasher.hexdigest() for hasher in hashers]
+        sha256 = f"sha256:{digests[1]}" if len(digests) > 1 else None
+        return Stored(self._stored, f"blake3:{digests[0]}", sha256)
+
+    async def close(self) -> None:
+        """Let go of the file; what goes wrong is logged."""
+        if self._behind is not None:
+            await asyncio.wait([self._behind])
+        with suppress(Problem):
+            await self._settled()
+        with suppress(Problem):
+            await self._blobs.run(self._closed)
+
+    async def discard(self) -> None:
+        """Let go of the file and remove it; what goes wrong is logged."""
+        await self.close()
+        with suppress(Problem):
+            await self._blobs.run(self._blobs.delete, self._key)
+
+    async def _begin(self, work: object, *args: object) -> None:
+        self._under_way = asyncio.ensure_future(self._blobs.run(work, *args))  # type: ignore[arg-type]
+        await self._settled()
+
+    async def _settled(self) -> None:
+        """Wait for the disk; whoever is cancelled here leaves the work to whoever waits next.
+
+        A thread can't be stopped, so its file must not be closed before it has ended.
+        """
+        if self._under_way is not None:
+            under_way = self._under_way
+            try:
+                await asyncio.shield(under_way)
+            finally:
+                if under_way.done():
+                    self._under_way = None
+
+    async def _make_durable(self, parts: list[bytes]) -> None:
+        """Store, then wait for the bytes and for the directory's entry of the file."""
+        if self._behind is not None:
+            await asyncio.wait([self._behind])
+        await self._begin(self._store_and_sync, parts)
+        await self._entry()
+        self.durable = max(self._known or 0, self._stored)
+
+    async def _synced_behind(self, stored: int) -> None:
+        """A failure is left to whoever syncs next, and nothing counts as durable by it."""
+        with suppress(Problem):
+            await self._blobs.run(self._sync)
+            await self._entry()
+            self.durable = max(self.durable, stored)
+
+    async def _entry(self) -> None:
+        if self._blobs.durable and not self._entry_durable:
+            await self._blobs.sync_folder(self._path.parent)
+            self._entry_durable = True
+
+    def _take(self) -> list[bytes]:
+        parts, self._parts, self._part_bytes = self._parts, [], 0
+        return parts
+
+    def _opened(self) -> int:
+        if self._fd is None:
+            fd = _open(self._path)
+            try:
+                _lock(fd)
+            except BaseException:
+                os.close(fd)
+                raise
+            self._fd = fd
+        return self._fd
+
+    def _ready(self) -> int:
+        """Give the file, cut to what was acknowledged: a request may have written on and died."""
+        fd, known = self._opened(), self._known or 0
+        if not self._is_cut:
+            size = os.fstat(fd).st_size
+            if size < known:
+                raise OSError(f"{self._key} has {size} bytes and {known} were acknowledged")
+            os.ftruncate(fd, known)
+            self._is_cut = True
+        return fd
+
+    def _store(self, parts: list[bytes]) -> None:
+        fd, known, hashers = self._ready(), self._known or 0, self._hashers
+        self._hashers = None  # until all of it is stored, they are ahead of the file
+        for hasher in hashers or []:
+            for part in parts:
+                hasher.update(part)
+        rest = self._compared(fd, known, parts) if self._stored < known else parts
+        os.lseek(fd, self._stored, os.SEEK_SET)
+        self._stored += _write_all(fd, rest)
+        self._hashers = hashers
+
+    def _compared(self, fd: int, known: int, parts: list[bytes]) -> list[bytes]:
+        """Pass over what is there already, and give what is to be written."""
+        data = b"".join(parts)
+        there = os.pread(fd, min(len(data), known - self._stored), self._stored)
+        if data.startswith(there):
+            self._stored += len(there)
+            return [data[len(there) :]]
+        # The whole is sent anew and it is another one. Its row says so before a byte is lost.
+        asyncio.run_coroutine_threadsafe(self._forget(self._stored), self._loop).result()
+        os.ftruncate(fd, self._stored)
+        self._known = self.durable = self._stored
+        return [data]
+
+    def _store_and_sync(self, parts: list[bytes]) -> None:
+        self._store(parts)
+        self._sync()
+
+    def _sync(self) -> None:
+        if self._blobs.durable:
+            os.fdatasync(self._opened())
+
+    def _hash_anew(self) -> list[Hasher]:
+        """Hash a blob whose first bytes came some other time, perhaps to another process."""
+        hashers, fd, position = new_hashers(sha256=self._sha256), self._opened(), 0
+        while chunk := os.pread(fd, CHUNK_BYTES, position):
+            position += len(chunk)
+            for hasher in hashers:
+                hasher.update(chunk)
+        return hashers
+
+    def _closed(self) -> None:
+        fd, self._fd = self._fd, None
+        if fd is not None:
+            if self._hashers is not None:
+                self._blobs.keep_hashers(self._key, self._stored, self._hashers)
+            os.close(fd)  # and with it the lock
+
+
+def _open(path: Path) -> int:
+    flags = os.O_CREAT | os.O_RDWR | os.O_CLOEXEC
+    try:
+        return os.open(path, flags, 0o600)
+    except FileNotFoundError:  # the first blob of the day
+        path.parent.mkdir(mode=0o700, exist_ok=True)
+        sync_folder(path.parent.parent)
+        return os.open(path, flags, 0o600)
+
+
+def _lock(fd: int) -> None:
+    give_up = time.monotonic() + LOCK_PATIENCE_SECONDS
+    while True:
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() > give_up:
+                raise BlobHeld from None
+            time.sleep(0.01)
+        else:
+            return
+
+
+def _write_all(fd: int, parts: list[bytes]) -> int:
+    """Write the parts as they came, without joining them first; gives how many bytes that were."""
+    total = 0
+    for first in range(0, len(parts), _PARTS_MAX):
+        batch = parts[first : first + _PARTS_MAX]
+        size = sum(map(len, batch))
+        written = os.writev(fd, batch)
+        if written < size:
+            _write_rest(fd, memoryview(b"".join(batch))[written:])
+        total += size
+    return total
+
+
+def _write_rest(fd: int, view: memoryview) -> None:
+    while view:
+        view = view[os.write(fd, view) :]

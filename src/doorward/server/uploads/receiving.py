@@ -1,0 +1,186 @@
+"""An upload while bytes come: held by one request at a time, and made a file by one row.
+
+Whoever holds an upload writes to its blob alone; a newer request takes the hold over, and the older
+one lets go. What is stored as received is on the disk, so a client may go on from there whatever
+happens in between.
+"""
+
+from dataclasses import dataclass, replace
+
+from doorward.server.audit.model import Attempt
+from doorward.server.audit.service import record
+from doorward.server.files.model import Content, Kind, Node, OnConflict
+from doorward.server.files.naming import place_name
+from doorward.server.files.service import add_version, require_folder, target_of
+from doorward.server.permission.actions import Action
+from doorward.server.permission.caller import Caller
+from doorward.server.problems import Json, NameTaken, UploadNotFound, UploadSuperseded
+from doorward.server.uploads.model import Upload, UploadStatus
+from doorward.server.uploads.ports import Stored, UploadTx
+from doorward.server.uploads.service import (
+    bought_by,
+    close_upload,
+    enter_again,
+    refuse_over_quota,
+    require_open,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """One request's hold of an upload; ``taken_over`` says that another request had it."""
+
+    upload: Upload
+    taken_over: bool = False
+
+    @property
+    def blob_key(self) -> str:
+        """Where the bytes are written."""
+        return self.upload.blob_key or ""
+
+
+def judge_upload(tx: UploadTx, upload_id: str, from_: Caller, action: Action) -> Upload:
+    """Give an upload to whoever shows its URL, if its buyer may still do this.
+
+    ``from_`` tells where the request came from. Raises UploadNotFound, PermissionDenied.
+    """
+    upload = tx.uploads.get(upload_id)
+    if upload is None:
+        raise UploadNotFound
+    who = bought_by(tx, upload, from_)
+    enter_again(tx, who, action, upload)
+    return replace(upload, by=who)
+
+
+def hold_upload(tx: UploadTx, upload_id: str, from_: Caller) -> Hold:
+    """Take hold of an upload to send bytes of it, from any earlier request that has it.
+
+    Raises UploadNotFound, PermissionDenied, UploadClosed.
+    """
+    upload = require_open(judge_upload(tx, upload_id, from_, Action.UPLOAD_RECEIVE))
+    held = replace(upload, status=UploadStatus.RECEIVING, holder=tx.new_id("hold"))
+    tx.uploads.put(held)
+    return Hold(held, taken_over=upload.holder is not None)
+
+
+def confirm_hold(tx: UploadTx, hold: Hold) -> Hold:
+    """Give a hold with what the earlier request left, once that has let go of the bytes.
+
+    Raises UploadNotFound, UploadClosed, UploadSuperseded.
+    """
+    upload = _still_held(tx, hold)
+    return Hold(replace(hold.upload, received_bytes=upload.received_bytes))
+
+
+def note_received(tx: UploadTx, hold: Hold, received_bytes: int) -> bool:
+    """Store how many bytes are durable, judging the buyer's rights once more.
+
+    Says whether the hold still counts; the bytes are there either way. Raises UploadNotFound,
+    UploadClosed, PermissionDenied.
+    """
+    upload = _still_there(tx, hold)
+    enter_again(tx, bought_by(tx, upload, hold.upload.by), Action.UPLOAD_RECEIVE, upload)
+    tx.uploads.put(replace(upload, received_bytes=received_bytes))
+    return upload.holder == hold.upload.holder
+
+
+def finish_upload(tx: UploadTx, hold: Hold, stored: Stored) -> tuple[Upload, Node]:
+    """Make durable bytes a file, by one row.
+
+    Raises UploadSuperseded, UploadClosed, UploadNotFound, PermissionDenied, NameTaken,
+    ParentInvalid, QuotaExceeded.
+    """
+    upload = _still_held(tx, hold)
+    who = bought_by(tx, upload, hold.upload.by)
+    workspace = enter_again(tx, who, Action.UPLOAD_FINISH, upload)
+    promised = upload.declared.size
+    refuse_over_quota(
+        replace(workspace, reserved_bytes=workspace.reserved_bytes - promised), stored.size
+    )
+    require_folder(tx, upload.workspace_id, upload.declared.parent_id)
+    file = _place(tx, who, upload, hold.blob_key, stored)
+    tx.workspaces.reserve(upload.workspace_id, -promised)
+    done = replace(
+        upload,
+        status=UploadStatus.COMPLETE,
+        holder=None,
+        received_bytes=stored.size,
+        file_id=file.id,
+    )
+    tx.uploads.put(done)
+    details: dict[str, Json] = {
+        "size": stored.size,
+        "digest": stored.digest,
+        "upload": upload.id,
+    }
+    record(tx, Attempt(Action.UPLOAD_FINISH, target_of(file), who, details))
+    return done, file
+
+
+def release_upload(tx: UploadTx, hold: Hold, received_bytes: int | None) -> bool:
+    """Let go of an upload that is not whole; says whether its bytes are to stay.
+
+    With them the upload goes on from ``received_bytes``, by whichever request comes next; None
+    where this one did not come to write.
+    """
+    upload = tx.uploads.get(hold.upload.id)
+    if upload is None or upload.blob_key != hold.blob_key:
+        tx.blobs.doom(hold.blob_key)
+        return False
+    if upload.status.open:
+        ours = upload.holder == hold.upload.holder
+        tx.uploads.put(
+            replace(
+                upload,
+                received_bytes=upload.received_bytes if received_bytes is None else received_bytes,
+                status=UploadStatus.PENDING if ours else upload.status,
+                holder=None if ours else upload.holder,
+            )
+        )
+    return True
+
+
+def fail_upload(tx: UploadTx, hold: Hold, failure: str) -> None:
+    """End an upload whose bytes can never be what was declared."""
+    upload = tx.uploads.get(hold.upload.id)
+    if upload is not None and upload.status.open and upload.holder == hold.upload.holder:
+        close_upload(tx, upload, UploadStatus.FAILED, failure)
+
+
+def _still_there(tx: UploadTx, hold: Hold) -> Upload:
+    upload = tx.uploads.get(hold.upload.id)
+    if upload is None:
+        raise UploadNotFound
+    return require_open(upload)
+
+
+def _still_held(tx: UploadTx, hold: Hold) -> Upload:
+    upload = _still_there(tx, hold)
+    if upload.holder != hold.upload.holder:
+        raise UploadSuperseded
+    return upload
+
+
+def _place(tx: UploadTx, who: Caller, upload: Upload, blob_key: str, stored: Stored) -> Node:
+    new = upload.declared
+    content = Content(blob_key, stored.size, stored.digest, new.content_type, stored.sha256)
+    existing = tx.files.child(upload.workspace_id, new.parent_id, new.name)
+    if existing is not None and new.on_conflict is OnConflict.REPLACE:
+        if existing.kind is Kind.FOLDER:
+            raise NameTaken("A folder has this name, and a file can't replace it.")
+        return add_version(tx, who, existing, content, new.metadata)
+    name = new.name
+    if existing is not None:
+        name = place_name(tx, upload.workspace_id, new.parent_id, name, new.on_conflict)
+    node = Node(
+        id=tx.new_id("file"),
+        workspace_id=upload.workspace_id,
+        parent_id=new.parent_id,
+        name=name,
+        kind=Kind.FILE,
+        created_by=who.user_id,
+        created_at=tx.now,
+        updated_at=tx.now,
+    )
+    tx.files.add(node)
+    return add_version(tx, who, node, content, new.metadata)
