@@ -31,6 +31,11 @@ def is_loopback_address(address: str) -> bool:
         return False
 
 
+def is_loopback_name(host: str) -> bool:
+    """Say whether a host can be nothing but this machine."""
+    return host == "localhost" or is_loopback_address(host.strip("[]"))
+
+
 def is_local_request(scope: dict[str, Any]) -> bool:
     """Say whether a person at this machine sent the request with a tool of theirs.
 
@@ -51,4 +56,4 @@ def is_local_request(scope: dict[str, Any]) -> bool:
 
 def _is_loopback_host(host: str) -> bool:
     name = host.rpartition(":")[0] if not host.endswith("]") and ":" in host else host
-    return name == "localhost" or is_loopback_address(name.strip("[]"))
+    return is_loopback_name(name)
