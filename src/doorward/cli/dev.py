@@ -2,6 +2,8 @@
 
 import json
 import os
+import socket
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -42,7 +44,7 @@ def dev(
         ensure_loopback(host)
     except StandinRefused as exc:
         fail(str(exc), ExitStatus.USAGE)
-    _run(_open(data, port), host, port)
+    _run(data, host, port)
 
 
 @app.command()
@@ -141,16 +143,30 @@ def _claim(pair: str) -> tuple[str, Any]:
         return name, text
 
 
-def _run(standin: Standin, host: str, port: int) -> None:
+def _run(data: Path, host: str, port: int) -> None:
     import uvicorn
 
     from doorward.standin.app import create_app
 
-    folder = os.path.relpath(standin.folder.parent)
+    listener = _listen(host, port)
+    port = listener.getsockname()[1]
+    standin, folder = _open(data, port), os.path.relpath(data)
+    url = f"http://{f'[{host}]' if ':' in host else host}:{port}"
     say(
-        f"\n  The stand-in for Clerk answers at http://{host}:{port}, on this machine only.\n\n"
+        f"\n  The stand-in for Clerk answers at {url}, on this machine only.\n\n"
         f"  Let an application trust it:  doorward dev env --port {port} --data {folder}\n"
         f"  Get a token:                  doorward dev token --user alice --data {folder}\n\n"
         "  Stop with Ctrl-C.\n"
     )
-    uvicorn.run(create_app(standin), host=host, port=port, log_level="warning", access_log=False)
+    config = uvicorn.Config(create_app(standin), log_level="warning", access_log=False)
+    with suppress(KeyboardInterrupt), listener:
+        uvicorn.Server(config).run([listener])
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    """Take the port before saying so: whoever reads the address may connect at once."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family)
+    except OSError as exc:
+        fail(f"Port {port} of {host} can't be used: {exc.strerror}.", ExitStatus.FAILURE)
