@@ -1,10 +1,11 @@
-"""A local stand-in for Clerk: real signed tokens, keys and the Backend API parts in use.
+"""A local stand-in for Clerk: real signed tokens, the Backend API, webhooks, a clock to move.
 
 Whoever reaches it can sign in as anyone, so it answers on loopback only.
 """
 
-from doorward.standin.issuer import DEFAULT_PARTY, Standin
+from doorward.standin.instance import DEFAULT_PARTY, Standin
 from doorward.standin.loopback import StandinRefused, ensure_loopback
-from doorward.standin.state import Session
+from doorward.standin.refusals import Refused
+from doorward.standin.sessions import Session
 
-__all__ = ["DEFAULT_PARTY", "Session", "Standin", "StandinRefused", "ensure_loopback"]
+__all__ = ["DEFAULT_PARTY", "Refused", "Session", "Standin", "StandinRefused", "ensure_loopback"]

@@ -4,14 +4,14 @@ import threading
 from pathlib import Path
 
 from doorward.identity.principal import Principal
-from doorward.standin.state import SessionFile
+from doorward.standin.file import StandinFile
 
 
 class StandinRevocations:
     """Reads the set of revoked sessions again only when the file has changed."""
 
     def __init__(self, folder: Path) -> None:
-        self._file = SessionFile(folder / "sessions.db")
+        self._file = StandinFile(folder)
         self._local = threading.local()
 
     def revoked(self, who: Principal) -> bool:
@@ -22,6 +22,12 @@ class StandinRevocations:
         """Say whether a session is revoked now."""
         count = self._file.change_count()
         if getattr(self._local, "count", None) != count:
-            self._local.ids = self._file.revoked_ids()
+            self._local.ids = self._over()
             self._local.count = count
         return session_id in self._local.ids
+
+    def _over(self) -> frozenset[str]:
+        found = self._file.connection.execute(
+            "SELECT id FROM sessions WHERE status IN ('revoked', 'ended', 'removed')"
+        )
+        return frozenset(row[0] for row in found)

@@ -32,6 +32,15 @@ def secret_key(folder: Path) -> str:
     return _kept(folder / "secret_key", _new_secret_key).decode()
 
 
+def derivation_key(folder: Path) -> bytes:
+    """Give the folder's key that other secrets are made from, made when there is none."""
+    return bytes.fromhex(_kept(folder / "derivation_key", _new_derivation_key).decode())
+
+
+def _new_derivation_key() -> bytes:
+    return token_hex(32).encode()
+
+
 def _new_secret_key() -> bytes:
     return f"sk_test_{token_hex(24)}".encode()
 
