@@ -123,6 +123,9 @@ def _environment(standin: Standin, port: int) -> dict[str, str]:
         "CLERK_JWKS_URL": f"{url}/.well-known/jwks.json",
         "CLERK_JWT_KEY": standin.public_key_pem.strip(),
         "CLERK_AUTHORIZED_PARTIES": f"{DEFAULT_PARTY},http://localhost:8040",
+        # Where Clerk's own SDKs send a browser: to sign in, and to have its cookies renewed.
+        "CLERK_SIGN_IN_URL": f"{url}/sign-in",
+        "CLERK_PROXY_URL": url,
     }
 
 
@@ -155,7 +158,8 @@ def _run(data: Path, host: str, port: int) -> None:
     say(
         f"\n  The stand-in for Clerk answers at {url}, on this machine only.\n\n"
         f"  Let an application trust it:  doorward dev env --port {port} --data {folder}\n"
-        f"  Get a token:                  doorward dev token --user alice --data {folder}\n\n"
+        f"  Get a token:                  doorward dev token --user alice --data {folder}\n"
+        f"  Sign in with a browser:       {url}/sign-in\n\n"
         "  Stop with Ctrl-C.\n"
     )
     config = uvicorn.Config(create_app(standin), log_level="warning", access_log=False)

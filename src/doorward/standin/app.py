@@ -4,6 +4,7 @@ import json
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
+from doorward.standin import frontend, signin
 from doorward.standin.ask import Answer, Ask, Route
 from doorward.standin.backend import dev, organizations, sessions, users
 from doorward.standin.instance import Standin
@@ -21,6 +22,8 @@ ROUTES: list[Route] = [
     *users.ROUTES,
     *sessions.ROUTES,
     *organizations.ROUTES,
+    *signin.ROUTES,
+    *frontend.ROUTES,
 ]
 
 
@@ -51,7 +54,7 @@ async def _answer(standin: Standin, scope: Scope, receive: Receive, base_path: s
             asked = Ask(standin, found, headers)
             route.guard(asked, scope)
             body, query = await _body(receive), scope.get("query_string", b"")
-            return route.answer(Ask(standin, found, headers, query, body))
+            return route.answer(Ask(standin, found, headers, query, body, base_path))
     raise not_found("The path")
 
 

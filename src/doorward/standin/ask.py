@@ -38,6 +38,7 @@ class Ask:
     headers: Mapping[str, str]
     query_string: bytes = b""
     raw: bytes = field(default=b"", repr=False)
+    base_path: str = ""
 
     @property
     def bearer(self) -> str:

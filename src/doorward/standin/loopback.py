@@ -46,9 +46,15 @@ def is_local_request(scope: dict[str, Any]) -> bool:
         return False
     host = given.get(b"host", "")
     origin = given.get(b"origin")
-    return _is_loopback_host(host) and (origin is None or origin == f"http://{host}")
+    return is_loopback_host(host) and (origin is None or origin == f"http://{host}")
 
 
-def _is_loopback_host(host: str) -> bool:
-    name = host.rpartition(":")[0] if not host.endswith("]") and ":" in host else host
+def is_loopback_host(host: str) -> bool:
+    """Say whether a host, with or without a port, is this machine by a name of its own."""
+    name, port = host, ""
+    if ":" in host and not host.endswith("]"):
+        name, _, port = host.rpartition(":")
+    # What follows a percent sign is no zone here, but may be a dot and the rest of a name.
+    if "%" in name or (port and not (port.isascii() and port.isdigit())):
+        return False
     return name == "localhost" or is_loopback_address(name.strip("[]"))
