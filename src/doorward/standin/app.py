@@ -6,7 +6,15 @@ from typing import Any
 
 from doorward.standin import frontend, signin
 from doorward.standin.ask import Answer, Ask, Route
-from doorward.standin.backend import dev, organizations, sessions, users
+from doorward.standin.backend import (
+    credentials,
+    dev,
+    invitations,
+    machines,
+    organizations,
+    sessions,
+    users,
+)
 from doorward.standin.instance import Standin
 from doorward.standin.refusals import Refused, not_found
 
@@ -18,12 +26,15 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 BODY_BYTES_MAX = 64 * 1024
 ROUTES: list[Route] = [
+    *signin.ROUTES,
+    *frontend.ROUTES,
     *dev.ROUTES,
     *users.ROUTES,
     *sessions.ROUTES,
     *organizations.ROUTES,
-    *signin.ROUTES,
-    *frontend.ROUTES,
+    *invitations.ROUTES,
+    *machines.ROUTES,
+    *credentials.ROUTES,
 ]
 
 

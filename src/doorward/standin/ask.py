@@ -9,6 +9,7 @@ from hmac import compare_digest
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs
 
+from doorward.standin import machines
 from doorward.standin.fields import Fields, Query
 from doorward.standin.file import Transaction
 from doorward.standin.loopback import is_local_request
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from doorward.standin.instance import Standin
 
 _QUERY_FIELDS_MAX = 200
+_MANY_MAX = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +80,8 @@ class Ask:
     def fields_of_many(self) -> list[Fields]:
         """A body that is a list of objects; raises Refused when it is not."""
         body = self.json
-        if not isinstance(body, list) or not all(isinstance(one, dict) for one in body):
+        many = isinstance(body, list) and 0 < len(body) <= _MANY_MAX
+        if not many or not all(isinstance(one, dict) for one in body):
             raise Refused(400, "request_body_invalid", "The body is not a list of JSON objects.")
         return [Fields(one) for one in body]
 
@@ -104,6 +107,12 @@ def with_secret(ask: Ask, scope: Mapping[str, Any]) -> None:
     expected = f"Bearer {ask.standin.secret_key}".encode()
     if not compare_digest(ask.headers.get("authorization", "").encode(), expected):
         raise key_invalid()
+
+
+def with_any_key(ask: Ask, scope: Mapping[str, Any]) -> None:
+    """Only with the secret key, or with that of a machine; raises Refused."""
+    if machines.by_key(ask.standin.read(), ask.bearer) is None:
+        with_secret(ask, scope)
 
 
 def local(ask: Ask, scope: Mapping[str, Any]) -> None:

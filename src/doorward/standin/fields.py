@@ -6,6 +6,7 @@ from typing import Any
 from doorward.standin.refusals import Refused, invalid, missing, unknown
 
 TEXT_CHARACTERS_MAX = 512
+_TOKEN_CHARACTERS_MAX = 16 * 1024
 _TEXTS_MAX = 200
 _DEPTH_MAX = 32
 _PAGE_MAX = 500
@@ -33,14 +34,22 @@ class Fields:
             raise missing(name)
         return value
 
-    def text(self, name: str) -> str | None:
+    def text(self, name: str, *, characters_max: int = TEXT_CHARACTERS_MAX) -> str | None:
         """Give a text that a database can hold."""
         value = self._values.get(name)
         if value is None:
             return None
-        if not is_text(value):
-            raise invalid(name, f"a text of at most {TEXT_CHARACTERS_MAX} characters")
+        if not is_text(value, characters_max):
+            raise invalid(name, f"a text of at most {characters_max} characters")
         return str(value)
+
+    def token(self, *names: str) -> str:
+        """Give a credential that must be there, by whichever name the caller's SDK has for it."""
+        for name in names:
+            value = self.text(name, characters_max=_TOKEN_CHARACTERS_MAX)
+            if value:
+                return value
+        raise missing(names[0])
 
     def texts(self, name: str) -> list[str]:
         """Give a list of texts, empty when there is none."""
@@ -127,9 +136,9 @@ class Query:
         return int(value)
 
 
-def is_text(value: Any) -> bool:
+def is_text(value: Any, characters_max: int = TEXT_CHARACTERS_MAX) -> bool:
     """Say whether a value is a text that a database can hold: half a character is none."""
-    if not isinstance(value, str) or len(value) > TEXT_CHARACTERS_MAX or "\0" in value:
+    if not isinstance(value, str) or len(value) > characters_max or "\0" in value:
         return False
     return not any("\ud800" <= character <= "\udfff" for character in value)
 

@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, TypedDict, Unpack
 
-from doorward.standin import memberships, sessions, standing, users
+from doorward.standin import api_keys, machines, memberships, oauth, sessions, standing, users
 from doorward.standin.fields import Fields
 from doorward.standin.file import StandinFile, Transaction
 from doorward.standin.issuer import (
@@ -239,6 +239,39 @@ class Standin:
         """End a membership; the next tokens are without the organization. Raises Refused."""
         with self.change() as tx:
             memberships.delete(tx, _organization(org), _user(user))
+
+    def create_api_key(self, user: str, name: str = "A key", **fields: Any) -> dict[str, Any]:
+        """Make an API key of a user, who is made when there is none; its ``secret`` is there.
+
+        ``fields`` are Clerk's: ``scopes``, ``claims``, ``seconds_until_expiration`` and so on.
+        An id such as ``org_…`` or ``mch_…`` is taken as it is. Raises Refused.
+        """
+        with self.change() as tx:
+            whole = user.startswith(("org_", "mch_"))
+            subject = user if whole else users.ensure(tx, user)
+            return api_keys.create(tx, Fields(fields | {"name": name, "subject": subject}))
+
+    def create_machine(self, name: str, **fields: Any) -> dict[str, Any]:
+        """Make a machine; its ``secret_key`` is there. Raises Refused."""
+        with self.change() as tx:
+            return machines.create(tx, Fields(fields | {"name": name}))
+
+    def create_machine_token(self, machine_id: str, **fields: Any) -> dict[str, Any]:
+        """Make a machine's token: ``token_format="jwt"`` for one that verifies itself.
+
+        Raises Refused.
+        """
+        with self.change() as tx:
+            return machines.create_token(tx, machine_id, Fields(fields))
+
+    def create_oauth_token(self, user: str, **fields: Any) -> dict[str, Any]:
+        """Make an OAuth access token of a user, who is made when there is none.
+
+        ``fields``: ``client_id``, ``scopes``, ``token_format``, ``seconds_until_expiration``.
+        Raises Refused.
+        """
+        with self.change() as tx:
+            return oauth.create(tx, users.ensure(tx, user), Fields(fields))
 
 
 def _user(name: str) -> str:

@@ -129,14 +129,19 @@ def set_metadata(tx: Transaction, user_id: str, fields: Fields, *, merge: bool) 
 
 def add_identification(tx: Transaction, user_id: str, kind: str, value: str) -> None:
     """Give a user an address or number, verified; raises Refused when another has it."""
-    form = _EMAIL if kind == "email_address" else _PHONE
-    if not form.fullmatch(value):
-        raise invalid(
-            kind, "an address" if kind == "email_address" else "a number such as +15550100"
-        )
+    if kind == "email_address":
+        ensure_address(value)
+    elif not _PHONE.fullmatch(value):
+        raise invalid(kind, "a number such as +15550100")
     if _is_taken(tx, kind, value):
         raise taken(kind)
     _identify(tx, user_id, kind, value)
+
+
+def ensure_address(address: str) -> None:
+    """Let nothing pass for an email address that is none; raises Refused."""
+    if not _EMAIL.fullmatch(address):
+        raise invalid("email_address", "an address")
 
 
 def id_by_email(tx: Transaction, address: str) -> str | None:

@@ -3,7 +3,7 @@
 import re
 from typing import Any
 
-from doorward.standin import sessions
+from doorward.standin import invitations, oauth, sessions, users
 from doorward.standin.ask import Ask, Route, anybody, local
 from doorward.standin.backend.sessions import mint
 from doorward.standin.fields import Fields
@@ -38,6 +38,20 @@ def _sign_in(tx: Transaction, ask: Ask) -> dict[str, Any]:
     }
 
 
+def _oauth_token(tx: Transaction, ask: Ask) -> dict[str, Any]:
+    fields = ask.fields
+    fields.only(("user", "client_id", "scopes", "token_format", "seconds_until_expiration"))
+    user = _name(fields, "user")
+    if not user:
+        raise missing("user")
+    return oauth.create(tx, users.ensure(tx, user), fields)
+
+
+def _accept(tx: Transaction, ask: Ask) -> dict[str, Any]:
+    user_id = invitations.accept(tx, ask.path["invitation_id"])
+    return {"user_id": user_id, "invitation": invitations.show(tx, ask.path["invitation_id"])}
+
+
 def _name(fields: Fields, name: str) -> str | None:
     value = fields.text(name)
     if value is not None and not _NAME.fullmatch(value):
@@ -49,4 +63,6 @@ ROUTES = [
     Route("GET", "/?", _about, anybody),
     Route("POST", "/dev/sessions", _sign_in, local, status=201),
     Route("POST", "/dev/sessions/{session_id}/token", mint, local),
+    Route("POST", "/dev/oauth_tokens", _oauth_token, local, status=201),
+    Route("POST", "/dev/invitations/{invitation_id}/accept", _accept, local),
 ]
