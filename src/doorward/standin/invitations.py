@@ -8,7 +8,7 @@ from doorward.standin.fields import Fields, Query
 from doorward.standin.file import Transaction, new_id
 from doorward.standin.outbox import publish
 from doorward.standin.refusals import Refused, not_found, taken
-from doorward.standin.shapes import metadata_changes, metadata_of, milliseconds, times
+from doorward.standin.shapes import deleted, metadata_changes, metadata_of, milliseconds, times
 
 _DAYS = 30
 _DAYS_MAX = 365
@@ -138,6 +138,26 @@ def find_all(
     ]
     limit, offset = query.page()
     return [show(tx, row["id"]) for row in rows[offset : offset + limit]], len(rows)
+
+
+def find_all_of(tx: Transaction, query: Query, user_id: str) -> tuple[list[dict[str, Any]], int]:
+    """Give a page of the invitations to organizations that a user has; raises Refused."""
+    user = users.show(tx, user_id)
+    addresses = [one["email_address"] for one in user["email_addresses"]]
+    marks = ", ".join("?" * len(addresses))
+    where = f"org_id IS NOT NULL AND email_address IN ({marks})"
+    sql = f"SELECT * FROM invitations WHERE {where} {query.order(_ORDERS)}"  # noqa: S608 - fixed parts
+    wanted = query.all("status")
+    rows = [row for row in tx.rows(sql, *addresses) if not wanted or status_of(tx, row) in wanted]
+    limit, offset = query.page()
+    return [show(tx, row["id"]) for row in rows[offset : offset + limit]], len(rows)
+
+
+def delete(tx: Transaction, invitation_id: str) -> dict[str, Any]:
+    """Delete an invitation to the application, accepted or not; raises Refused."""
+    find(tx, invitation_id)
+    tx.run("DELETE FROM invitations WHERE id = ?", invitation_id)
+    return deleted("invitation", invitation_id)
 
 
 def _add(tx: Transaction, fields: Fields, **columns: Any) -> str:

@@ -15,6 +15,10 @@ _MEMBERS = 5
 _MEMBERS_MAX = 2**31
 _SLUG = re.compile(r"[a-z0-9][a-z0-9_-]{0,127}")
 _ORDERS = ("created_at", "updated_at", "name")
+_FILTERS = {
+    "organization_id": "id IN ({marks})",
+    "user_id": "id IN (SELECT org_id FROM memberships WHERE user_id IN ({marks}))",
+}
 _COLUMNS = ("name", "slug", "max_allowed_memberships", "admin_delete_enabled")
 
 
@@ -94,11 +98,14 @@ def show(tx: Transaction, id_or_slug: str) -> dict[str, Any]:
 def find_all(tx: Transaction, query: Query) -> tuple[list[dict[str, Any]], int]:
     """Give a page of organizations, and how many there are."""
     words = (query.one("query") or "").lower()
-    wanted = query.all("organization_id")
-    part = f"id IN ({', '.join('?' * len(wanted))})" if wanted else "1"
-    where = f"{part} AND (? = '' OR instr(lower(name || ' ' || slug || ' ' || id), ?))"
+    where = "(? = '' OR instr(lower(name || ' ' || slug || ' ' || id), ?))"
+    values: list[Any] = [words, words]
+    for name, part in _FILTERS.items():
+        given = query.all(name)
+        if given:
+            where += f" AND {part.replace('{marks}', ', '.join('?' * len(given)))}"
+            values += given
     limit, offset = query.page()
-    values = (*wanted, words, words)
     sql = f"SELECT id FROM organizations WHERE {where} {query.order(_ORDERS)} LIMIT ? OFFSET ?"  # noqa: S608 - fixed parts
     rows = tx.rows(sql, *values, limit, offset)
     total = tx.count(f"SELECT count(*) FROM organizations WHERE {where}", *values)  # noqa: S608 - fixed parts

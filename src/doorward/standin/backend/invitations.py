@@ -27,6 +27,14 @@ def _revoke(tx: Transaction, ask: Ask) -> dict[str, Any]:
     return invitations.show(tx, ask.path["invitation_id"])
 
 
+def _delete(tx: Transaction, ask: Ask) -> dict[str, Any]:
+    return invitations.delete(tx, ask.path["invitation_id"])
+
+
+def _list_of_user(tx: Transaction, ask: Ask) -> dict[str, Any]:
+    return listed(*invitations.find_all_of(tx, ask.query, ask.path["user_id"]))
+
+
 def _list_of(tx: Transaction, ask: Ask) -> dict[str, Any]:
     return listed(*invitations.find_all(tx, ask.query, _org_id(tx, ask)))
 
@@ -62,6 +70,8 @@ ROUTES = [
     Route("POST", "/v1/invitations", _create),
     Route("POST", "/v1/invitations/bulk", _create_many),
     Route("POST", "/v1/invitations/{invitation_id}/revoke", _revoke),
+    Route("DELETE", "/v1/invitations/{invitation_id}", _delete),
+    Route("GET", "/v1/users/{user_id}/organization_invitations", _list_of_user),
     Route("GET", _OF, _list_of),
     Route("POST", _OF, _create_of),
     Route("POST", f"{_OF}/bulk", _create_many_of),

@@ -52,6 +52,10 @@ def _list_members(tx: Transaction, ask: Ask) -> dict[str, Any]:
     return listed(*memberships.find_all(tx, ask.query, org_id=org_id))
 
 
+def _list_all_members(tx: Transaction, ask: Ask) -> dict[str, Any]:
+    return listed(*memberships.find_all(tx, ask.query))
+
+
 def _add_member(tx: Transaction, ask: Ask) -> dict[str, Any]:
     return memberships.show(tx, memberships.create(tx, ask.path["org_id"], ask.fields))
 
@@ -85,6 +89,7 @@ ROUTES = [
     Route("DELETE", _ORG, _delete),
     Route("PATCH", f"{_ORG}/metadata", _merge_metadata),
     Route("PUT", f"{_ORG}/metadata", _replace_metadata),
+    Route("GET", "/v1/organization_memberships", _list_all_members),
     Route("GET", f"{_ORG}/memberships", _list_members),
     Route("POST", f"{_ORG}/memberships", _add_member),
     Route("PATCH", _MEMBER, _update_member),
