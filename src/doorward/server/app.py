@@ -32,6 +32,7 @@ from doorward.server.uploads.model import Limits
 from doorward.server.uploads.urls import UrlSigner
 from doorward.standin import DEFAULT_PARTY, Standin
 from doorward.standin.app import create_app as create_standin
+from doorward.standin.deliveries import keep_delivering
 from doorward.standin.revocations import StandinRevocations
 
 log = logging.getLogger("doorward.server")
@@ -71,7 +72,7 @@ def create_app(settings: Settings, clock: Clock | None = None) -> App:
         documents=create_documents(lambda: openapi_of(rest)),
         standin=create_standin(standin, base_path=STANDIN) if standin else None,
     )
-    life = _Life(doors, guard, store, blobs, before_end=house.knocks.flush)
+    life = _Life(doors, guard, store, blobs, before_end=house.knocks.flush, standin=standin)
     return RequestContext(life, streaming=TRANSFER)
 
 
@@ -120,7 +121,9 @@ class _Life:
         store: SqlStore,
         blobs: LocalBlobs,
         before_end: Callable[[], None],
+        standin: Standin | None,
     ) -> None:
+        self._standin = standin
         self._before_end = before_end
         self._doors = doors
         self._guard = guard
@@ -138,12 +141,15 @@ class _Life:
     async def _lifespan(self, receive: Receive, send: Send) -> None:
         await receive()
         await self._warm_up()
-        sweeping = asyncio.create_task(keep_sweeping(self._store, self._blobs))
+        working = [asyncio.create_task(keep_sweeping(self._store, self._blobs))]
+        if self._standin is not None:
+            working.append(asyncio.create_task(keep_delivering(self._standin)))
         await send({"type": "lifespan.startup.complete"})
         await receive()
-        sweeping.cancel()
-        with suppress(asyncio.CancelledError):
-            await sweeping
+        for task in working:
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
         self._before_end()
         await asyncio.to_thread(self._store.close)
         await asyncio.to_thread(self._blobs.close)
@@ -169,7 +175,6 @@ def _guard(
     revocations: StandinRevocations | None,
     clock: Clock | None,
 ) -> ClerkAuth:
-    now = clock or time.time
     if standin is None:
         clerk = settings.clerk
         return ClerkAuth(
@@ -180,7 +185,7 @@ def _guard(
             api_url=clerk.api_url,
             authorized_parties=clerk.authorized_parties or None,
             cookies=False,
-            now=now,
+            now=clock or time.time,
         )
     own = {settings.public_url, f"http://127.0.0.1:{settings.port}"}
     return ClerkAuth(
@@ -188,7 +193,7 @@ def _guard(
         authorized_parties=(DEFAULT_PARTY, *sorted(own), f"http://localhost:{settings.port}"),
         revocation=revocations,
         cookies=False,
-        now=now,
+        now=lambda: standin.now,  # its tokens are of its time, which can be moved
     )
 
 

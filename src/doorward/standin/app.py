@@ -1,7 +1,9 @@
 """The stand-in over HTTP: finds the route, lets its guard judge, reads a bounded body, answers."""
 
+import asyncio
 import json
 from collections.abc import Awaitable, Callable, MutableMapping
+from contextlib import suppress
 from typing import Any
 
 from doorward.standin import frontend, signin
@@ -15,6 +17,7 @@ from doorward.standin.backend import (
     sessions,
     users,
 )
+from doorward.standin.deliveries import keep_delivering
 from doorward.standin.instance import Standin
 from doorward.standin.refusals import Refused, not_found
 
@@ -43,7 +46,7 @@ def create_app(standin: Standin, base_path: str = "") -> App:
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
-            await _lifespan(receive, send)
+            await _lifespan(standin, receive, send)
         elif scope["type"] == "http":
             try:
                 answer = await _answer(standin, scope, receive, base_path)
@@ -93,7 +96,12 @@ async def _send(send: Send, answer: Answer) -> None:
     await send({"type": "http.response.body", "body": data})
 
 
-async def _lifespan(receive: Receive, send: Send) -> None:
-    for stage in ("startup", "shutdown"):
-        await receive()
-        await send({"type": f"lifespan.{stage}.complete"})
+async def _lifespan(standin: Standin, receive: Receive, send: Send) -> None:
+    await receive()
+    delivering = asyncio.create_task(keep_delivering(standin))
+    await send({"type": "lifespan.startup.complete"})
+    await receive()
+    delivering.cancel()
+    with suppress(asyncio.CancelledError):
+        await delivering
+    await send({"type": "lifespan.shutdown.complete"})

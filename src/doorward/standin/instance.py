@@ -7,7 +7,18 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, TypedDict, Unpack
 
-from doorward.standin import api_keys, machines, memberships, oauth, sessions, standing, users
+from doorward.standin import (
+    api_keys,
+    deliveries,
+    machines,
+    memberships,
+    oauth,
+    sessions,
+    standing,
+    users,
+    webhooks,
+)
+from doorward.standin.deliveries import Delivery
 from doorward.standin.fields import Fields
 from doorward.standin.file import StandinFile, Transaction
 from doorward.standin.issuer import (
@@ -272,6 +283,27 @@ class Standin:
         """
         with self.change() as tx:
             return oauth.create(tx, users.ensure(tx, user), Fields(fields))
+
+    def add_webhook(self, url: str, events: Sequence[str] = ()) -> str:
+        """Send events to an address of this machine; gives the ``whsec_…`` they are signed with.
+
+        All events when none is named; ``user.*`` is every one about users. Raises Refused.
+        """
+        with self.change() as tx:
+            return webhooks.secret_of(tx, webhooks.add(tx, url, events))
+
+    def deliver(self, client: Any = None) -> list[Delivery]:
+        """Send the webhooks that are due, and say what came of each; blocks meanwhile.
+
+        ``client``: what to send with, as the receiving application's TestClient; without it real
+        requests are made, to loopback addresses only.
+        """
+        return deliveries.deliver(self, client)
+
+    def replay(self, message_id: str) -> None:
+        """Send an event once more under its own id; raises Refused when there is none."""
+        with self.change() as tx:
+            webhooks.replay(tx, message_id)
 
 
 def _user(name: str) -> str:

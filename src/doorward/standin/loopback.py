@@ -31,6 +31,13 @@ def is_loopback_address(address: str) -> bool:
         return False
 
 
+def is_loopback_name(host: str) -> bool:
+    """Say whether a host can be nothing but this machine."""
+    if "%" in host:
+        return False  # no zone in an address that is written out: a dot and the rest of a name
+    return host == "localhost" or is_loopback_address(host.strip("[]"))
+
+
 def is_local_request(scope: dict[str, Any]) -> bool:
     """Say whether a person at this machine sent the request with a tool of theirs.
 
@@ -54,7 +61,6 @@ def is_loopback_host(host: str) -> bool:
     name, port = host, ""
     if ":" in host and not host.endswith("]"):
         name, _, port = host.rpartition(":")
-    # What follows a percent sign is no zone here, but may be a dot and the rest of a name.
-    if "%" in name or (port and not (port.isascii() and port.isdigit())):
+    if port and not (port.isascii() and port.isdigit()):
         return False
-    return name == "localhost" or is_loopback_address(name.strip("[]"))
+    return is_loopback_name(name)
