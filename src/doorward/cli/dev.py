@@ -5,10 +5,20 @@ import os
 import socket
 from contextlib import suppress
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
+from doorward.cli import dev_clock, dev_keys, dev_users, dev_webhooks
+from doorward.cli.dev_options import (
+    DATA,
+    DataOption,
+    JsonOption,
+    PortOption,
+    claims_of,
+    open_standin,
+    told,
+)
 from doorward.cli.output import ExitStatus, fail, print_json, say
 from doorward.standin import DEFAULT_PARTY, Standin, StandinRefused, ensure_loopback
 from doorward.standin.issuer import PORT_DEFAULT
@@ -19,17 +29,18 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-DataOption = Annotated[
-    Path, typer.Option(help="Doorward's data folder.", envvar="DOORWARD_DATA", show_default=True)
-]
-PortOption = Annotated[int, typer.Option(help="Port of the stand-in.", min=0, max=65535)]
+app.add_typer(dev_users.app, name="users")
+app.add_typer(dev_webhooks.app, name="webhooks")
+app.command("api-key")(dev_keys.api_key)
+app.command("machine-token")(dev_keys.machine_token)
+app.command(context_settings={"ignore_unknown_options": True})(dev_clock.clock)  # takes -1h too
 
 
 @app.callback(invoke_without_command=True)
 def dev(
     context: typer.Context,
     port: PortOption = PORT_DEFAULT,
-    data: DataOption = Path("data"),
+    data: DataOption = DATA,
     host: Annotated[str, typer.Option(help="Loopback only.")] = "127.0.0.1",
 ) -> None:
     """Run the stand-in alone, for applications that use the toolkit.
@@ -56,8 +67,11 @@ def token(
     ttl: Annotated[int, typer.Option(help="Seconds until it expires.")] = 60,
     claim: Annotated[list[str] | None, typer.Option(help="name=value, over all others.")] = None,
     azp: Annotated[str, typer.Option(help="Authorized party.")] = DEFAULT_PARTY,
+    template: Annotated[str | None, typer.Option(help="As a JWT template of that name.")] = None,
+    pending: Annotated[bool, typer.Option("--pending", help="Of a pending session.")] = False,
+    v1: Annotated[bool, typer.Option("--v1", help="Claims in Clerk's older form.")] = False,
     port: PortOption = PORT_DEFAULT,
-    data: DataOption = Path("data"),
+    data: DataOption = DATA,
 ) -> None:
     """Print one session token and nothing else.
 
@@ -65,28 +79,27 @@ def token(
       doorward dev token --user alice
       doorward dev token --user bob --org acme --role org:admin --claim can_upload=true
     """
-    claims = dict(_claim(pair) for pair in claim or [])
-    typer.echo(
-        _open(data, port).mint(
-            user,
-            org=org,
-            role=role,
-            permissions=permission or (),
-            ttl=ttl,
-            claims=claims,
-            azp=azp,
+    claims, permissions = claims_of(claim), permission or ()
+    standin = open_standin(data, port)
+    with told():
+        session = standin.sign_in(
+            user, org=org, role=role, permissions=permissions, pending=pending
         )
-    )
+    if template is not None:
+        typer.echo(standin.template_token(session, ttl=ttl, claims=claims, azp=azp))
+        return
+    version = 1 if v1 else 2
+    typer.echo(standin.token(session, ttl=ttl, claims=claims, azp=azp, version=version))
 
 
 @app.command()
 def revoke(
     session_id: Annotated[str, typer.Argument(help="The token's sid: sess_….")],
     port: PortOption = PORT_DEFAULT,
-    data: DataOption = Path("data"),
+    data: DataOption = DATA,
 ) -> None:
     """End a session, for every process at once."""
-    if not _open(data, port).revoke(session_id):
+    if not open_standin(data, port).revoke(session_id):
         fail(
             f"The stand-in in {data} has no session {session_id}: take the sid of a token that it "
             "made, or name its folder with --data.",
@@ -98,15 +111,15 @@ def revoke(
 @app.command()
 def env(
     port: PortOption = PORT_DEFAULT,
-    data: DataOption = Path("data"),
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    data: DataOption = DATA,
+    as_json: JsonOption = False,
 ) -> None:
     """Print the CLERK_* lines that make an application trust the stand-in.
 
     Example:
       doorward dev env >> .env
     """
-    variables = _environment(_open(data, port), port)
+    variables = _environment(open_standin(data, port), port)
     if as_json:
         print_json(variables)
         return
@@ -129,21 +142,15 @@ def _environment(standin: Standin, port: int) -> dict[str, str]:
     }
 
 
-def _open(data: Path, port: int) -> Standin:
+def _listen(host: str, port: int) -> socket.socket:
     try:
-        return Standin.open(data / "standin", port=port)
+        return socket.create_server((host, port), family=_family(host))
     except OSError as exc:
-        fail(f"The folder {data} can't be used: {exc.strerror}.", ExitStatus.FAILURE)
+        fail(f"Port {port} on {host} can't be had: {exc.strerror}.", ExitStatus.FAILURE)
 
 
-def _claim(pair: str) -> tuple[str, Any]:
-    name, equals, text = pair.partition("=")
-    if not name or not equals:
-        fail(f"--claim takes name=value, not {pair!r}.", ExitStatus.USAGE)
-    try:
-        return name, json.loads(text)
-    except ValueError:
-        return name, text
+def _family(host: str) -> socket.AddressFamily:
+    return socket.AF_INET6 if ":" in host else socket.AF_INET
 
 
 def _run(data: Path, host: str, port: int) -> None:
@@ -151,26 +158,16 @@ def _run(data: Path, host: str, port: int) -> None:
 
     from doorward.standin.app import create_app
 
-    listener = _listen(host, port)
-    port = listener.getsockname()[1]
-    standin, folder = _open(data, port), os.path.relpath(data)
-    url = f"http://{f'[{host}]' if ':' in host else host}:{port}"
-    say(
-        f"\n  The stand-in for Clerk answers at {url}, on this machine only.\n\n"
-        f"  Let an application trust it:  doorward dev env --port {port} --data {folder}\n"
-        f"  Get a token:                  doorward dev token --user alice --data {folder}\n"
-        f"  Sign in with a browser:       {url}/sign-in\n\n"
-        "  Stop with Ctrl-C.\n"
-    )
-    config = uvicorn.Config(create_app(standin), log_level="warning", access_log=False)
-    with suppress(KeyboardInterrupt), listener:
+    with suppress(KeyboardInterrupt), _listen(host, port) as listener:
+        port = listener.getsockname()[1]
+        standin, folder = open_standin(data, port), os.path.relpath(data)
+        url = f"http://{f'[{host}]' if ':' in host else host}:{port}"
+        say(
+            f"\n  The stand-in for Clerk answers at {url}, on this machine only.\n\n"
+            f"  Let an application trust it:  doorward dev env --port {port} --data {folder}\n"
+            f"  Get a token:                  doorward dev token --user alice --data {folder}\n"
+            f"  Sign in with a browser:       {url}/sign-in\n\n"
+            "  Stop with Ctrl-C.\n"
+        )
+        config = uvicorn.Config(create_app(standin), log_level="warning", access_log=False)
         uvicorn.Server(config).run([listener])
-
-
-def _listen(host: str, port: int) -> socket.socket:
-    """Take the port before saying so: whoever reads the address may connect at once."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    try:
-        return socket.create_server((host, port), family=family)
-    except OSError as exc:
-        fail(f"Port {port} of {host} can't be used: {exc.strerror}.", ExitStatus.FAILURE)

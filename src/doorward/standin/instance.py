@@ -19,7 +19,7 @@ from doorward.standin import (
     webhooks,
 )
 from doorward.standin.deliveries import Delivery
-from doorward.standin.fields import Fields
+from doorward.standin.fields import Fields, Query
 from doorward.standin.file import StandinFile, Transaction
 from doorward.standin.issuer import (
     PORT_DEFAULT,
@@ -215,6 +215,11 @@ class Standin:
         """Give a user as the Backend API does; raises Refused when there is none."""
         return users.show(self.read(), _user(user))
 
+    def users(self, query: str | None = None) -> list[dict[str, Any]]:
+        """Give the users whose name or address has a text in it, at most 500, newest first."""
+        asked = {"limit": ["500"]} | ({"query": [query]} if query else {})
+        return users.find_all(self.read(), Query(asked))
+
     def create_user(self, **fields: Any) -> dict[str, Any]:
         """Make a user of the parameters that Clerk's API has; raises Refused."""
         with self.change() as tx:
@@ -267,6 +272,18 @@ class Standin:
         with self.change() as tx:
             return machines.create(tx, Fields(fields | {"name": name}))
 
+    def machine(self, name: str, scoped_machines: Sequence[str] = ()) -> dict[str, Any]:
+        """Give the machine of a name with its ``secret_key``, made when there is none.
+
+        Its tokens are good for ``scoped_machines``, made by their names too. Raises Refused.
+        """
+        with self.change() as tx:
+            machine_id = machines.ensure(tx, name)
+            for other in scoped_machines:
+                machines.add_scope(tx, machine_id, machines.ensure(tx, other))
+            secret_key = machines.secret_key(tx, machine_id)
+            return machines.show(tx, machine_id) | {"secret_key": secret_key}
+
     def create_machine_token(self, machine_id: str, **fields: Any) -> dict[str, Any]:
         """Make a machine's token: ``token_format="jwt"`` for one that verifies itself.
 
@@ -291,6 +308,19 @@ class Standin:
         """
         with self.change() as tx:
             return webhooks.secret_of(tx, webhooks.add(tx, url, events))
+
+    def webhooks(self) -> list[dict[str, Any]]:
+        """Give the endpoints, without their secrets."""
+        return webhooks.find_all(self.read())
+
+    def remove_webhook(self, endpoint_id: str) -> None:
+        """Send nothing there any more; raises Refused when there is no such endpoint."""
+        with self.change() as tx:
+            webhooks.remove(tx, endpoint_id)
+
+    def deliveries(self) -> list[dict[str, Any]]:
+        """Give what was sent and what waits, newest first."""
+        return webhooks.deliveries(self.read())
 
     def deliver(self, client: Any = None) -> list[Delivery]:
         """Send the webhooks that are due, and say what came of each; blocks meanwhile.

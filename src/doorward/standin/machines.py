@@ -55,6 +55,15 @@ def create(tx: Transaction, fields: Fields) -> dict[str, Any]:
     return show(tx, machine_id) | {"secret_key": secret_key(tx, machine_id)}
 
 
+def ensure(tx: Transaction, name_or_id: str) -> str:
+    """Give the id of the machine of a name, made when there is none; raises Refused."""
+    found = "SELECT id FROM machines WHERE id = ? OR name = ? ORDER BY created_at"
+    row = tx.row(found, name_or_id, name_or_id)
+    if row is not None:
+        return str(row["id"])
+    return str(create(tx, Fields({"name": name_or_id}))["id"])
+
+
 def update(tx: Transaction, machine_id: str, fields: Fields) -> None:
     """Change what is given of a machine; raises Refused."""
     fields.only(("name", "default_token_ttl"))
