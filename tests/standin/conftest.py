@@ -39,7 +39,7 @@ def api(ask):
 
     def call(method, path, body=None, **more):
         answer = ask(method, path, body, **more)
-        assert answer.status_code == 200, answer.text
+        assert answer.is_success, answer.text
         return answer.json()
 
     return call

@@ -129,11 +129,12 @@ class Query:
         value = self.one(name)
         if value is None:
             return default
-        if not (value.isascii() and value.isdigit() and len(value) <= len(str(high))):
+        number = value.removesuffix(".0")  # Clerk's Python SDK has some of these as floats
+        if not (number.isascii() and number.isdigit() and len(number) <= len(str(high))):
             raise invalid(name, "a whole number")
-        if not low <= int(value) <= high:
+        if not low <= int(number) <= high:
             raise Refused(422, "form_param_invalid", f"{name} is from {low} to {high}.", name)
-        return int(value)
+        return int(number)
 
 
 def is_text(value: Any, characters_max: int = TEXT_CHARACTERS_MAX) -> bool:

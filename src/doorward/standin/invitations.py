@@ -15,6 +15,7 @@ _DAYS_MAX = 365
 _DAY_SECONDS = 24 * 3600
 _METADATA = ("public_metadata", "private_metadata")
 _ORDERS = ("created_at", "email_address")
+Page = tuple[list[dict[str, Any]], int]
 _APPLICATION = ("notify", "ignore_existing", "template_slug")
 
 
@@ -126,31 +127,26 @@ def status_of(tx: Transaction, row: sqlite3.Row) -> str:
 
 
 def find_all(
-    tx: Transaction, query: Query, org_id: str | None = None
-) -> tuple[list[dict[str, Any]], int]:
+    tx: Transaction, query: Query, org_id: str | None = None, status: str | None = None
+) -> Page:
     """Give a page of invitations to the application or an organization, and how many there are."""
     words = (query.one("query") or query.one("email_address") or "").lower()
-    where = "org_id IS ? AND instr(lower(email_address), ?)"
-    sql = f"SELECT * FROM invitations WHERE {where} {query.order(_ORDERS)}"  # noqa: S608 - fixed parts
-    wanted = query.all("status")
-    rows = [
-        row for row in tx.rows(sql, org_id, words) if not wanted or status_of(tx, row) in wanted
-    ]
-    limit, offset = query.page()
-    return [show(tx, row["id"]) for row in rows[offset : offset + limit]], len(rows)
+    return _page(
+        tx, query, "org_id IS ? AND instr(lower(email_address), ?)", [org_id, words], status
+    )
 
 
-def find_all_of(tx: Transaction, query: Query, user_id: str) -> tuple[list[dict[str, Any]], int]:
+def find_all_to_organizations(tx: Transaction, query: Query) -> Page:
+    """Give a page of the invitations to all organizations, and how many there are."""
+    return _page(tx, query, "org_id IS NOT NULL", [])
+
+
+def find_all_of(tx: Transaction, query: Query, user_id: str) -> Page:
     """Give a page of the invitations to organizations that a user has; raises Refused."""
     user = users.show(tx, user_id)
     addresses = [one["email_address"] for one in user["email_addresses"]]
     marks = ", ".join("?" * len(addresses))
-    where = f"org_id IS NOT NULL AND email_address IN ({marks})"
-    sql = f"SELECT * FROM invitations WHERE {where} {query.order(_ORDERS)}"  # noqa: S608 - fixed parts
-    wanted = query.all("status")
-    rows = [row for row in tx.rows(sql, *addresses) if not wanted or status_of(tx, row) in wanted]
-    limit, offset = query.page()
-    return [show(tx, row["id"]) for row in rows[offset : offset + limit]], len(rows)
+    return _page(tx, query, f"org_id IS NOT NULL AND email_address IN ({marks})", addresses)
 
 
 def delete(tx: Transaction, invitation_id: str) -> dict[str, Any]:
@@ -158,6 +154,17 @@ def delete(tx: Transaction, invitation_id: str) -> dict[str, Any]:
     find(tx, invitation_id)
     tx.run("DELETE FROM invitations WHERE id = ?", invitation_id)
     return deleted("invitation", invitation_id)
+
+
+def _page(
+    tx: Transaction, query: Query, where: str, values: list[Any], status: str | None = None
+) -> Page:
+    """Give a page of what a condition of fixed parts means."""
+    sql = f"SELECT * FROM invitations WHERE {where} {query.order(_ORDERS)}"  # noqa: S608 - fixed parts
+    wanted = [status] if status else query.all("status")
+    rows = [row for row in tx.rows(sql, *values) if not wanted or status_of(tx, row) in wanted]
+    limit, offset = query.page()
+    return [show(tx, row["id"]) for row in rows[offset : offset + limit]], len(rows)
 
 
 def _add(tx: Transaction, fields: Fields, **columns: Any) -> str:

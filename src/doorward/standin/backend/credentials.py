@@ -55,7 +55,7 @@ for _version in ("/v1", ""):
     _KEY = f"{_KEYS}/{{key_id}}"
     ROUTES += [
         Route("GET", _KEYS, _list),
-        Route("POST", _KEYS, _create),
+        Route("POST", _KEYS, _create, status=201),
         Route("POST", f"{_KEYS}/verify", _verify),
         Route("GET", _KEY, _get),
         Route("PATCH", _KEY, _update),

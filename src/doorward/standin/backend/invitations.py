@@ -39,6 +39,14 @@ def _list_of(tx: Transaction, ask: Ask) -> dict[str, Any]:
     return listed(*invitations.find_all(tx, ask.query, _org_id(tx, ask)))
 
 
+def _list_pending_of(tx: Transaction, ask: Ask) -> dict[str, Any]:
+    return listed(*invitations.find_all(tx, ask.query, _org_id(tx, ask), "pending"))
+
+
+def _list_of_all(tx: Transaction, ask: Ask) -> dict[str, Any]:
+    return listed(*invitations.find_all_to_organizations(tx, ask.query))
+
+
 def _create_of(tx: Transaction, ask: Ask) -> dict[str, Any]:
     return invitations.show(tx, invitations.invite_to(tx, _org_id(tx, ask), ask.fields))
 
@@ -72,7 +80,9 @@ ROUTES = [
     Route("POST", "/v1/invitations/{invitation_id}/revoke", _revoke),
     Route("DELETE", "/v1/invitations/{invitation_id}", _delete),
     Route("GET", "/v1/users/{user_id}/organization_invitations", _list_of_user),
+    Route("GET", "/v1/organization_invitations", _list_of_all),
     Route("GET", _OF, _list_of),
+    Route("GET", f"{_OF}/pending", _list_pending_of),
     Route("POST", _OF, _create_of),
     Route("POST", f"{_OF}/bulk", _create_many_of),
     Route("GET", f"{_OF}/{{invitation_id}}", _get_of),

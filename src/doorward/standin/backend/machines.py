@@ -108,7 +108,7 @@ ROUTES = [
 for _version in ("/v1", ""):
     _TOKENS = f"{_version}/m2m_tokens"
     ROUTES += [
-        Route("POST", _TOKENS, _create_m2m, with_any_key),
+        Route("POST", _TOKENS, _create_m2m, with_any_key, status=201),
         Route("GET", _TOKENS, _list_m2m, with_any_key),
         Route("POST", f"{_TOKENS}/verify", _verify_m2m, with_any_key),
         Route("POST", f"{_TOKENS}/{{token_id}}/revoke", _revoke_m2m, with_any_key),
