@@ -3,6 +3,7 @@
 import re
 import subprocess
 import sys
+from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
 
@@ -13,6 +14,7 @@ from support import ServerProcess
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
+STANDIN = (ROOT / "docs/how-to/stand-in.md").read_text()
 GUARDS = (ROOT / "docs/how-to/guards.md").read_text()
 
 
@@ -71,6 +73,49 @@ def test_the_guards_run_as_they_are_printed(issuer, monkeypatch, tmp_path):
     assert asked.json()["errors"][0]["extensions"]["code"] == "UNAUTHENTICATED"
     assert TestClient(webhook["app"]).post("/webhooks/clerk").status_code == 400
     assert plain["user_of"]("garbage") is None
+
+
+def test_work_without_an_account_is_as_it_is_printed(tmp_path):
+    code = {kind: block("python", kind) for kind in ("app", "tests")}
+    script = "set -eu\n" + "\n".join(re.findall(r"```sh run\n(.*?)```", STANDIN, re.DOTALL))
+    (tmp_path / "app.py").write_text(code["app"])
+    (tmp_path / "test_app.py").write_text(code["tests"])
+    (tmp_path / "pytest.ini").write_text("[pytest]\ndoorward_standin = true\npythonpath = .\n")
+    path = f"{ROOT / '.venv/bin'}:/usr/bin:/bin"
+    here = {"cwd": tmp_path, "capture_output": True, "text": True}
+
+    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider"]
+    tests = subprocess.run(command, check=False, **here)
+    with standin_running(tmp_path / "data") as port:
+        script = script.replace("dev env", f"dev env --port {port}")
+        done = subprocess.run(["bash", "-c", script], env={"PATH": path}, check=False, **here)
+
+    assert tests.returncode == 0, tests.stdout
+    assert "4 passed" in tests.stdout
+    assert done.returncode == 0, done.stderr
+    assert '"first_name": "Alice"' in done.stdout
+    assert '"scopes": ["files:read"]' in done.stdout
+    assert "CLERK_WEBHOOK_SIGNING_SECRET=whsec_" in done.stdout
+    assert "\tsession.created\t" in done.stdout
+    assert "\t+7200 s" in done.stdout
+
+
+def block(language: str, kind: str) -> str:
+    (code,) = re.findall(rf"```{language} {kind}\n(.*?)```", STANDIN, re.DOTALL)
+    return code
+
+
+@contextmanager
+def standin_running(data):
+    """A stand-in of its own on a free port."""
+    command = [sys.executable, "-m", "doorward", "dev", "--port", "0", "--data", data]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+        try:
+            line = next(line for line in process.stderr if "answers at" in line)
+            yield re.search(r":(\d+),", line)[1]
+        finally:
+            process.terminate()
+            process.communicate(timeout=60)
 
 
 def test_every_reason_for_a_refusal_is_explained_and_nothing_else():

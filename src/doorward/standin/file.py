@@ -76,6 +76,13 @@ class StandinFile:
             self._local.connection = connection
         return connection
 
+    def close(self) -> None:
+        """Close this thread's connection; the next use opens another."""
+        connection: sqlite3.Connection | None = self._local.__dict__.pop("connection", None)
+        self._local.__dict__.clear()
+        if connection is not None:
+            connection.close()
+
     @property
     def now(self) -> float:
         """The time, as whoever shares the file has moved it."""

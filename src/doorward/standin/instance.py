@@ -70,6 +70,10 @@ class Standin:
         """Open a folder, made ready when it is new."""
         return cls(folder, clock, port)
 
+    def close(self) -> None:
+        """Close this thread's connection to the file; the next use opens another."""
+        self._file.close()
+
     @property
     def now(self) -> float:
         """The stand-in's time, seconds since 1970, as whoever shares the folder has moved it."""
@@ -301,13 +305,20 @@ class Standin:
         with self.change() as tx:
             return oauth.create(tx, users.ensure(tx, user), Fields(fields))
 
-    def add_webhook(self, url: str, events: Sequence[str] = ()) -> str:
+    def add_webhook(
+        self, url: str, events: Sequence[str] = (), *, endpoint_id: str | None = None
+    ) -> str:
         """Send events to an address of this machine; gives the ``whsec_…`` they are signed with.
 
-        All events when none is named; ``user.*`` is every one about users. Raises Refused.
+        All events when none is named; ``user.*`` is every one about users. An endpoint of the
+        same id is replaced. Raises Refused.
         """
         with self.change() as tx:
-            return webhooks.secret_of(tx, webhooks.add(tx, url, events))
+            return webhooks.secret_of(tx, webhooks.add(tx, url, events, endpoint_id))
+
+    def webhook_secret(self, endpoint_id: str) -> str:
+        """Give the secret that an endpoint of an id has, or would have."""
+        return webhooks.secret_of(self.read(), endpoint_id)
 
     def webhooks(self) -> list[dict[str, Any]]:
         """Give the endpoints, without their secrets."""

@@ -25,17 +25,22 @@ TYPES = frozenset(f"{family}.{name}" for family, names in _FAMILIES.items() for 
 _ADDRESS = "an http address of this machine: a stand-in tells nobody else who signs in"
 
 
-def add(tx: Transaction, url: str, events: Sequence[str] = ()) -> str:
+def add(
+    tx: Transaction, url: str, events: Sequence[str] = (), endpoint_id: str | None = None
+) -> str:
     """Send events to an address of this machine, all of them when none is named; gives an id.
 
-    ``user.*`` is every event about users. Raises Refused.
+    ``user.*`` is every event about users. An endpoint of the same id is replaced. Raises Refused.
     """
     _ensure_here(url)
     known = TYPES | {f"{family}.*" for family in _FAMILIES}
     for name in events:
         if name not in known:
             raise invalid("events", f"an event such as user.created: {name}")
-    endpoint_id = new_id("ep")
+    if endpoint_id is None:
+        endpoint_id = new_id("ep")
+    else:
+        _forget(tx, endpoint_id)
     tx.insert(
         "endpoints",
         id=endpoint_id,
@@ -50,8 +55,7 @@ def add(tx: Transaction, url: str, events: Sequence[str] = ()) -> str:
 def remove(tx: Transaction, endpoint_id: str) -> None:
     """Send nothing there any more; raises Refused when there is no such endpoint."""
     find(tx, endpoint_id)
-    tx.run("DELETE FROM deliveries WHERE endpoint_id = ?", endpoint_id)
-    tx.run("DELETE FROM endpoints WHERE id = ?", endpoint_id)
+    _forget(tx, endpoint_id)
 
 
 def find(tx: Transaction, endpoint_id: str) -> sqlite3.Row:
@@ -120,6 +124,11 @@ def deliveries(tx: Transaction) -> list[dict[str, Any]]:
         }
         for row in rows
     ]
+
+
+def _forget(tx: Transaction, endpoint_id: str) -> None:
+    tx.run("DELETE FROM deliveries WHERE endpoint_id = ?", endpoint_id)
+    tx.run("DELETE FROM endpoints WHERE id = ?", endpoint_id)
 
 
 def _ensure_here(url: str) -> None:
