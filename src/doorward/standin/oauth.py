@@ -58,5 +58,7 @@ def _jwt(tx: Transaction, new: New) -> str:
     issuer = tx.instance.issuer
     claims = issuer.claims(new.subject, tx.now, new.ttl or TTL_SECONDS)
     claims["jti"] = f"oat_{claims['jti']}"
-    claims |= {"client_id": new.client_id, "scope": " ".join(new.scopes)}
+    claims["client_id"] = new.client_id
+    if new.scopes:  # an empty one is read as a scope without a name
+        claims["scope"] = " ".join(new.scopes)
     return issuer.sign(claims, HEADER)
