@@ -77,7 +77,7 @@ def test_the_clock_is_moved_for_everybody_and_put_back(dev, standin):
     assert json.loads(dev("clock", "--json"))["offset_seconds"] == 5400
     dev("clock", "reset")
     assert standin.clock_offset == 0
-    for odd in ("2h", "+x", "+1y"):
+    for odd in ("2h", "+x", "+1y", "+999999999w"):
         assert "no move of a clock" in dev("clock", odd, status=2)
 
 

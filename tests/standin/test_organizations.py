@@ -161,3 +161,30 @@ def test_a_template_gives_a_token_that_is_no_sessions(standin, api):
     assert jwt.get_unverified_header(minted["jwt"])["cat"] == TEMPLATE["cat"]
     assert claims.keys() == {"azp", "exp", "iat", "iss", "jti", "nbf", "sub"}
     assert claims["exp"] == NOON + 600
+
+
+def test_an_organization_has_no_more_members_than_it_may_have(standin, api, refused):
+    standin.sign_in("alice", org="acme")
+    bob = standin.create_user(username="bob")["id"]
+    api("PATCH", "/v1/organizations/acme", {"max_allowed_memberships": 1})
+
+    body = {"user_id": bob, "role": "org:member"}
+    full = (403, "organization_membership_quota_exceeded")
+    assert refused("POST", "/v1/organizations/acme/memberships", body) == full
+    assert standin.sign_in("alice", org="acme").org_role == "org:member"
+    api("PATCH", "/v1/organizations/acme", {"max_allowed_memberships": 0})
+    api("POST", "/v1/organizations/acme/memberships", body)
+    found = api("GET", "/v1/organizations/acme/memberships?query=BOB")
+    assert found["total_count"] == 1
+
+
+def test_code_does_what_the_api_does(standin):
+    session = standin.sign_in("alice", org="acme")
+
+    standin.set_role("alice", "acme", "editor")
+    assert organization_in(standin, standin.token(session)).role == "org:editor"
+    standin.remove_member("alice", "acme")
+    assert organization_in(standin, standin.token(session)) is None
+    changed = standin.set_metadata("alice", public_metadata={"plan": "gold"})
+    assert changed["public_metadata"] == {"plan": "gold"}
+    assert standin.users("ALI") == [changed]

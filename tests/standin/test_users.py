@@ -45,6 +45,8 @@ def test_a_user_is_made_with_what_clerk_takes(api):
             "password": "not-kept-anywhere",
             "public_metadata": {"plan": "gold"},
             "locale": "en-GB",
+            "legal_accepted_at": "2026-01-31T12:00:00Z",
+            "created_at": "2026-01-31T12:00:00+01:00",
             "skip_password_checks": True,
         },
     )
@@ -58,6 +60,7 @@ def test_a_user_is_made_with_what_clerk_takes(api):
     assert (made["external_id"], made["username"], made["locale"]) == ("42", "ada", "en-GB")
     assert made["public_metadata"] == {"plan": "gold"}
     assert made["password_enabled"]
+    assert made["legal_accepted_at"] - made["created_at"] == 3600_000
     assert made == api("GET", f"/v1/users/{made['id']}")
 
 
@@ -177,6 +180,15 @@ def test_merging_keeps_gives_and_takes_key_by_key(old, new):
         ("limit=1&order_by=+created_at&offset=1", ["user_eve"]),
         ("limit=1", ["ada"]),
         ("query=%27%22%25", []),
+        ("name_query=lace", ["ada"]),
+        ("username_query=AD", ["ada"]),
+        ("email_address_query=eve@", ["user_eve"]),
+        ("phone_number_query=5550", ["ada"]),
+        ("created_at_before=1790000001000", ["user_bob"]),
+        ("created_at_after=1790000000000&last_active_at_since=0", ["user_eve"]),
+        ("last_sign_in_at_before=1790000000500", ["user_bob"]),
+        ("limit=2&order_by=email_address&email_address_query=e", ["user_bob", "user_eve"]),
+        ("limit=1&order_by=-last_active_at", ["user_eve"]),
     ],
 )
 def test_users_are_found_by(standin, api, clock, query, found):
@@ -269,6 +281,8 @@ def test_a_deleted_user_leaves_nothing_behind(standin, api, refused):
         ({"delete_self_enabled": "yes"}, "form_param_invalid"),
         ({"create_organizations_limit": -1}, "form_param_invalid"),
         ({"create_organizations_limit": 1.5}, "form_param_invalid"),
+        ({"created_at": "yesterday"}, "form_param_invalid"),
+        ({"legal_accepted_at": "0000-01-01T00:00:00Z"}, "form_param_invalid"),
         ({"web3_wallet": "0x"}, "form_param_unknown"),
     ],
 )
@@ -278,6 +292,13 @@ def test_a_parameter_of_another_form_is_named(ask, body, code):
     (error,) = answer.json()["errors"]
     assert (answer.status_code, error["code"]) == (422, code)
     assert error["meta"]["param_name"] in body
+
+
+def test_a_filter_that_there_is_not_is_refused_rather_than_passed_over(refused):
+    """Guards a clean-up script: with every user in place of those it meant it would delete all."""
+    for path in ("/v1/users", "/v1/users/count", "/v1/sessions"):
+        code = refused("GET", f"{path}?inactive_since=1")
+        assert code == (422, "form_param_unknown")
 
 
 @pytest.mark.parametrize(

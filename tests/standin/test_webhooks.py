@@ -241,6 +241,7 @@ def test_a_redirect_is_a_failure_and_is_not_followed(standin, receiver):
         "file:///etc/passwd",
         "ftp://127.0.0.1/",
         "http://127.0.0.1:99999/",
+        "http://me:password@127.0.0.1/",
         "http://[::ffff:192.0.2.1]/",
         "http://[",
         "",

@@ -11,6 +11,7 @@ from doorward.cli.output import ExitStatus, fail, print_json
 from doorward.standin.issuer import PORT_DEFAULT
 
 _UNITS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
+_YEARS_SECONDS_MAX = 100 * 365 * 86400
 _MOVE = re.compile(r"([+-])([0-9]{1,9})([smhdw]?)", re.ASCII)
 
 
@@ -42,7 +43,7 @@ def clock(
 
 def _seconds(move: str) -> float:
     found = _MOVE.fullmatch(move)
-    if found is None:
+    seconds = int(found[2]) * _UNITS[found[3]] if found else 0
+    if found is None or seconds > _YEARS_SECONDS_MAX:
         fail(f"{move!r} is no move of a clock: write +2h, +30m, -1d or reset.", ExitStatus.USAGE)
-    sign, number, unit = found.groups()
-    return float(f"{sign}1") * int(number) * _UNITS[unit]
+    return float(seconds if found[1] == "+" else -seconds)

@@ -37,7 +37,7 @@ class Ask:
 
     standin: "Standin"
     path: Mapping[str, str]
-    headers: Mapping[str, str]
+    headers: Mapping[str, str] = field(repr=False)
     query_string: bytes = b""
     raw: bytes = field(default=b"", repr=False)
     base_path: str = ""
@@ -45,7 +45,8 @@ class Ask:
     @property
     def bearer(self) -> str:
         """The key that was shown."""
-        return self.headers.get("authorization", "").removeprefix("Bearer ")
+        given = self.headers.get("authorization", "")
+        return given.removeprefix("Bearer ") if given.startswith("Bearer ") else ""
 
     @property
     def query(self) -> Query:

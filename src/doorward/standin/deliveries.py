@@ -6,7 +6,7 @@ Source: Standard Webhooks for the signature, Clerk's documentation for the sched
 import asyncio
 import logging
 from base64 import b64encode
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from hashlib import sha256
 from hmac import digest
 from typing import TYPE_CHECKING, Any
@@ -63,9 +63,9 @@ class _Due:
     endpoint_id: str
     type: str
     url: str
-    body: bytes
+    body: bytes = field(repr=False)
     attempts: int
-    key: bytes
+    key: bytes = field(repr=False)
     now: float
 
     @property

@@ -1,6 +1,7 @@
 """The parameters of one request, each judged where it is read."""
 
 from collections.abc import Iterable, Mapping
+from datetime import datetime
 from typing import Any
 
 from doorward.standin.refusals import Refused, invalid, missing, unknown
@@ -11,6 +12,7 @@ _TEXTS_MAX = 200
 _DEPTH_MAX = 32
 _PAGE_MAX = 500
 _OFFSET_MAX = 2**31
+_MILLISECONDS_MAX = 2**53
 
 
 class Fields:
@@ -60,6 +62,16 @@ class Fields:
             raise invalid(name, "a list of texts")
         return value
 
+    def time(self, name: str) -> float | None:
+        """Give a time in seconds, of a text as in RFC 3339."""
+        value = self.text(name)
+        if value is None:
+            return None
+        try:
+            return datetime.fromisoformat(value).timestamp()
+        except (ValueError, OverflowError) as exc:
+            raise invalid(name, "a time such as 2026-01-31T12:00:00Z") from exc
+
     def flag(self, name: str) -> bool | None:
         """Give a yes or no."""
         value = self._values.get(name)
@@ -94,6 +106,13 @@ class Query:
     def __init__(self, values: Mapping[str, list[str]]) -> None:
         self._values = values
 
+    def only(self, names: Iterable[str]) -> None:
+        """Refuse a filter that nobody reads: all rows would look like those that were asked for."""
+        known = {*names, "limit", "offset", "order_by", "paginated", "__clerk_api_version"}
+        for name in sorted(one.removesuffix("[]") for one in self._values):
+            if name not in known:
+                raise unknown(name)
+
     def all(self, name: str) -> list[str]:
         """Give all values of a name, whether it is repeated or ends in brackets."""
         return (self._values.get(name, []) + self._values.get(f"{name}[]", []))[:_TEXTS_MAX]
@@ -112,18 +131,27 @@ class Query:
             raise invalid(name, "true or false")
         return value == "true"
 
+    def moment(self, name: str) -> float | None:
+        """Give a time in seconds, of a number of milliseconds."""
+        if self.one(name) is None:
+            return None
+        return self._number(name, 0, 0, _MILLISECONDS_MAX) / 1000
+
     def page(self) -> tuple[int, int]:
         """Give limit and offset."""
         return self._number("limit", 10, 1, _PAGE_MAX), self._number("offset", 0, 0, _OFFSET_MAX)
 
-    def order(self, columns: Iterable[str]) -> str:
-        """Give the ORDER BY of a list, newest first when nothing is said."""
+    def order(self, columns: Mapping[str, str]) -> str:
+        """Give the ORDER BY of a list, newest first when nothing is said.
+
+        ``columns`` are what may be asked for, and the SQL of each.
+        """
         # A plus sign in a query is a space unless it was escaped, and SDKs do not agree on that.
         asked = (self.one("order_by") or "-created_at").replace(" ", "+")
         column = asked.lstrip("+-")
         if column not in columns:
             raise invalid("order_by", "an order of this list")
-        return f"ORDER BY {column} {'DESC' if asked.startswith('-') else 'ASC'}, rowid"
+        return f"ORDER BY {columns[column]} {'DESC' if asked.startswith('-') else 'ASC'}, rowid"
 
     def _number(self, name: str, default: int, low: int, high: int) -> int:
         value = self.one(name)

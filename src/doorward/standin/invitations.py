@@ -14,7 +14,7 @@ _DAYS = 30
 _DAYS_MAX = 365
 _DAY_SECONDS = 24 * 3600
 _METADATA = ("public_metadata", "private_metadata")
-_ORDERS = ("created_at", "email_address")
+_ORDERS = {name: name for name in ("created_at", "email_address")}
 Page = tuple[list[dict[str, Any]], int]
 _APPLICATION = ("notify", "ignore_existing", "template_slug")
 

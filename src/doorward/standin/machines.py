@@ -15,7 +15,7 @@ from doorward.standin.shapes import deleted, times
 TTL_SECONDS = 3600
 _TTL_SECONDS_MAX = 10 * 365 * 24 * 3600
 _PREVIOUS_SECONDS_MAX = 8 * 3600
-_ORDERS = ("created_at", "name")
+_ORDERS = {name: name for name in ("created_at", "name")}
 
 
 def find(tx: Transaction, machine_id: str) -> sqlite3.Row:

@@ -14,7 +14,7 @@ METADATA = ("public_metadata", "private_metadata")
 MEMBER = "org:member"
 ADMIN = "org:admin"
 _ROLE_CHARACTERS_MAX = 64
-_ORDERS = ("created_at", "updated_at", "role")
+_ORDERS = {name: name for name in ("created_at", "updated_at", "role")}
 
 # What Clerk's two first roles may do; tokens never carry these.
 _SYSTEM = {
@@ -28,6 +28,12 @@ _SYSTEM = {
         "org:sys_profile:manage",
     ],
 }
+
+
+_SEARCHED = """user_id IN (SELECT id FROM users WHERE lower(id) = ? OR
+  instr(lower(coalesce(username, '') || ' ' || coalesce(first_name, '') || ' ' ||
+    coalesce(last_name, '')), ?) OR
+  id IN (SELECT user_id FROM identifications WHERE instr(lower(value), ?)))"""
 
 
 def role_named(role: str) -> str:
@@ -155,8 +161,12 @@ def find_all(
     tx: Transaction, query: Query, *, org_id: str | None = None, user_id: str | None = None
 ) -> tuple[list[dict[str, Any]], int]:
     """Give a page of the memberships of an organization or of a user, and how many there are."""
-    parts = ["1"]
-    values: list[Any] = []
+    query.only(("user_id", "role", "query"))
+    parts, values = ["1"], list[Any]()
+    words = query.one("query")
+    if words:
+        parts.append(_SEARCHED)
+        values += [words.lower()] * _SEARCHED.count("?")
     for column, given in (
         ("org_id", [org_id] if org_id else []),
         ("user_id", [user_id] if user_id else query.all("user_id")),
@@ -173,6 +183,17 @@ def find_all(
     return [show(tx, row["id"]) for row in rows], total
 
 
+def _ensure_room(tx: Transaction, org_id: str) -> None:
+    allowed = organizations.find(tx, org_id)["max_allowed_memberships"]
+    held = tx.count("SELECT count(*) FROM memberships WHERE org_id = ?", org_id)
+    if 0 < allowed <= held:  # none means any number
+        raise Refused(
+            403,
+            "organization_membership_quota_exceeded",
+            f"The organization has {held} members, and may have no more.",
+        )
+
+
 def _row(tx: Transaction, user_id: str, org_id: str) -> sqlite3.Row | None:
     return tx.row("SELECT * FROM memberships WHERE user_id = ? AND org_id = ?", user_id, org_id)
 
@@ -180,7 +201,11 @@ def _row(tx: Transaction, user_id: str, org_id: str) -> sqlite3.Row | None:
 def add(
     tx: Transaction, user_id: str, org_id: str, role: str, changes: dict[str, Any] | None = None
 ) -> str:
-    """Make somebody who is no member one; gives the membership's id."""
+    """Make somebody who is no member one; gives the membership's id.
+
+    Raises Refused when the organization has as many members as it may have.
+    """
+    _ensure_room(tx, org_id)
     membership_id = new_id("orgmem")
     tx.insert(
         "memberships",

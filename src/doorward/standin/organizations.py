@@ -11,10 +11,10 @@ from doorward.standin.refusals import invalid, not_found, taken
 from doorward.standin.shapes import metadata_changes, metadata_of, times
 
 METADATA = ("public_metadata", "private_metadata")
-_MEMBERS = 5
+_UNLIMITED = 0
 _MEMBERS_MAX = 2**31
 _SLUG = re.compile(r"[a-z0-9][a-z0-9_-]{0,127}")
-_ORDERS = ("created_at", "updated_at", "name")
+_ORDERS = {name: name for name in ("created_at", "updated_at", "name")}
 _FILTERS = {
     "organization_id": "id IN ({marks})",
     "user_id": "id IN (SELECT org_id FROM memberships WHERE user_id IN ({marks}))",
@@ -43,10 +43,13 @@ def ensure(tx: Transaction, name: str, created_by: str) -> str:
 
 def create(tx: Transaction, fields: Fields) -> str:
     """Make an organization of what the Backend API is given; gives its id. Raises Refused."""
-    fields.only((*_COLUMNS, *METADATA, "created_by", "created_at", "role_set_key"))
+    fields.only((*_COLUMNS, *METADATA, "created_by", "created_at"))
     org_id, name = new_id("org"), fields.required("name")
     slug = fields.text("slug") or f"{_slugged(name)}-{org_id[-8:]}"
     _add(tx, org_id, name, _free_slug(tx, slug, org_id), fields.text("created_by"))
+    at = fields.time("created_at")
+    if at is not None:
+        tx.run("UPDATE organizations SET created_at = ? WHERE id = ?", at, org_id)
     changes = _changes(tx, org_id, fields) | metadata_changes(None, fields, METADATA, merge=False)
     tx.update("organizations", org_id, **changes)
     return org_id
@@ -54,8 +57,7 @@ def create(tx: Transaction, fields: Fields) -> str:
 
 def update(tx: Transaction, org_id: str, fields: Fields, *, metadata_apart: bool = False) -> None:
     """Change what is given of an organization; raises Refused."""
-    names = (*_COLUMNS, "created_at", "role_set_key")
-    fields.only(names if metadata_apart else (*names, *METADATA))
+    fields.only(_COLUMNS if metadata_apart else (*_COLUMNS, *METADATA))
     row = find(tx, org_id)
     changes = _changes(tx, row["id"], fields)
     changes |= metadata_changes(row, fields, METADATA, merge=True)
@@ -119,7 +121,7 @@ def _add(tx: Transaction, org_id: str, name: str, slug: str, created_by: str | N
         name=name,
         slug=slug,
         created_by=created_by,
-        max_allowed_memberships=_MEMBERS,
+        max_allowed_memberships=_UNLIMITED,
         created_at=tx.now,
         updated_at=tx.now,
     )

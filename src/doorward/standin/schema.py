@@ -90,7 +90,7 @@ INSERT OR IGNORE INTO users (id, first_name, created_at, updated_at)
   FROM sessions GROUP BY user_id;
 INSERT OR IGNORE INTO organizations
     (id, name, slug, max_allowed_memberships, created_at, updated_at)
-  SELECT org_id, substr(org_id, 5), substr(org_id, 5), 5, min(created_at), min(created_at)
+  SELECT org_id, substr(org_id, 5), substr(org_id, 5), 0, min(created_at), min(created_at)
   FROM sessions WHERE org_id IS NOT NULL GROUP BY org_id;
 INSERT OR IGNORE INTO memberships (id, user_id, org_id, role, implied, created_at, updated_at)
   SELECT 'orgmem_' || lower(hex(randomblob(14))), user_id, org_id, org_role, 1,

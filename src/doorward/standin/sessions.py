@@ -176,6 +176,7 @@ def show(tx: Transaction, session_id: str) -> dict[str, Any]:
 
 def find_all(tx: Transaction, query: Query) -> tuple[list[dict[str, Any]], int]:
     """Give a page of a user's or a client's sessions, and how many there are."""
+    query.only(("user_id", "client_id", "status"))
     user_id, client_id, status = (query.one(name) for name in ("user_id", "client_id", "status"))
     if user_id is None and client_id is None:
         raise missing("user_id")

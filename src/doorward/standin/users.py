@@ -17,7 +17,6 @@ METADATA_APART = "2026-05-12"
 
 _COLUMNS = ("external_id", "username", "first_name", "last_name")
 _SETTINGS = (
-    "backup_code_enabled",
     "bypass_client_trust",
     "create_organization_enabled",
     "create_organizations_limit",
@@ -38,12 +37,19 @@ _UNUSED = (
     "skip_user_requirement",
 )
 _UPDATES = (*_COLUMNS, *_SETTINGS, *_UNUSED, "password", "primary_email_address_id")
-_NUMBERS = {"create_organizations_limit", "legal_accepted_at"}
+_NUMBERS = {"create_organizations_limit"}
+_TIMES = {"legal_accepted_at"}
 _TEXT_SETTINGS = {"locale", "timezone"}
 _NUMBER_MAX = 2**53
 _EMAIL = re.compile(r"[^@\s]{1,128}@[^@\s]{1,128}")
 _PHONE = re.compile(r"\+[0-9]{5,15}")
-_ORDERS = ("created_at", "updated_at", "username", "first_name", "last_name", "last_sign_in_at")
+_FIRST_OF = "(SELECT value FROM identifications WHERE user_id = users.id AND kind = '{kind}')"
+_ORDERS = {
+    **{name: name for name in ("created_at", "updated_at", *_COLUMNS[1:], "last_sign_in_at")},
+    "last_active_at": "last_sign_in_at",
+    "email_address": _FIRST_OF.replace("{kind}", "email_address"),
+    "phone_number": _FIRST_OF.replace("{kind}", "phone_number"),
+}
 
 
 def find(tx: Transaction, user_id: str) -> sqlite3.Row:
@@ -89,7 +95,7 @@ def create(tx: Transaction, fields: Fields) -> str:
         **columns,
         settings=json.dumps(_settings({}, fields)),
         **metadata_changes(None, fields, METADATA, merge=False),
-        created_at=tx.now,
+        created_at=fields.time("created_at") or tx.now,
         updated_at=tx.now,
     )
     for address in fields.texts("email_address"):
@@ -158,7 +164,7 @@ def show(tx: Transaction, user_id: str) -> dict[str, Any]:
     phones = _identifications(tx, user_id, "phone_number")
     left = None if row["locked_until"] is None else row["locked_until"] - tx.now
     locked = left is not None and left > 0
-    shown = _NOT_HERE | dict.fromkeys(_NUMBERS | _TEXT_SETTINGS)
+    shown = _NOT_HERE | dict.fromkeys(_NUMBERS | _TIMES | _TEXT_SETTINGS)
     return (
         shown
         | dict[str, Any](json.loads(row["settings"]))
@@ -211,23 +217,50 @@ _FILTERS = {
     "phone_number": _IDENTIFIED.replace("{kind}", "phone_number"),
     "organization_id": "id IN (SELECT user_id FROM memberships WHERE org_id IN ({marks}))",
 }
-_SEARCHED = """(id = ? OR instr(lower(coalesce(username, '') || ' ' || coalesce(first_name, '')
-  || ' ' || coalesce(last_name, '')), ?) OR id IN
-  (SELECT user_id FROM identifications WHERE instr(lower(value), ?)))"""
+_NAME = "lower(coalesce(first_name, '') || ' ' || coalesce(last_name, ''))"
+_OF_KIND_WITH = "kind LIKE '{kind}' AND instr(lower(value), ?)"
+_HAS = f"id IN (SELECT user_id FROM identifications WHERE {_OF_KIND_WITH})"
+_SEARCHES = {
+    "name_query": f"instr({_NAME}, ?)",
+    "username_query": "instr(lower(username), ?)",
+    "email_address_query": _HAS.replace("{kind}", "email_address"),
+    "phone_number_query": _HAS.replace("{kind}", "phone_number"),
+}
+_ANYWHERE = (
+    f"(lower(id) = ? OR instr(lower(coalesce(username, '')), ?) OR instr({_NAME}, ?) OR "
+    + _HAS.replace("{kind}", "%")
+    + ")"
+)
+_MOMENTS = {
+    "created_at_after": "created_at > ?",
+    "created_at_before": "created_at < ?",
+    "last_active_at_after": "last_sign_in_at > ?",
+    "last_active_at_before": "last_sign_in_at < ?",
+    "last_active_at_since": "last_sign_in_at >= ?",
+    "last_sign_in_at_after": "last_sign_in_at > ?",
+    "last_sign_in_at_before": "last_sign_in_at < ?",
+}
 
 
 def _filter(query: Query) -> tuple[str, list[Any]]:
-    """Give a condition of fixed parts, and the caller's values beside it."""
+    """Give a condition of fixed parts, and the caller's values beside it; raises Refused."""
+    query.only((*_FILTERS, *_SEARCHES, *_MOMENTS, "query", "banned"))
     parts, values = ["1"], list[Any]()
     for name, part in _FILTERS.items():
         given = query.all(name)
         if given:
             parts.append(part.replace("{marks}", ", ".join("?" * len(given))))
             values += given
-    words = query.one("query")
-    if words:
-        parts.append(_SEARCHED)
-        values += [words, words.lower(), words.lower()]
+    for name, part in (_SEARCHES | {"query": _ANYWHERE}).items():
+        words = query.one(name)
+        if words:
+            parts.append(part)
+            values += [words.lower()] * part.count("?")
+    for name, part in _MOMENTS.items():
+        moment = query.moment(name)
+        if moment is not None:
+            parts.append(part)
+            values.append(moment)
     banned = query.flag("banned")
     if banned is not None:
         parts.append("banned = ?")
@@ -242,6 +275,8 @@ def _settings(before: dict[str, Any], fields: Fields) -> dict[str, Any]:
             continue
         if name in _NUMBERS:
             settings[name] = fields.whole(name, low=0, high=_NUMBER_MAX)
+        elif name in _TIMES:
+            settings[name] = milliseconds(fields.time(name))
         elif name in _TEXT_SETTINGS:
             settings[name] = fields.text(name)
         else:

@@ -137,5 +137,6 @@ def _ensure_here(url: str) -> None:
         host, _ = parts.hostname or "", parts.port
     except ValueError as exc:
         raise invalid("url", _ADDRESS) from exc
-    if parts.scheme not in {"http", "https"} or not is_loopback_name(host):
+    here = parts.scheme in {"http", "https"} and is_loopback_name(host)
+    if not here or parts.username is not None:  # a password would be in every log
         raise invalid("url", _ADDRESS)
