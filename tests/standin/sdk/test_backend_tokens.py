@@ -1,5 +1,6 @@
 """@clerk/backend, unmodified, judges what the stand-in signs as it judges what Clerk signs."""
 
+import httpx2
 import pytest
 
 from standin.sdk.processes import SdkRefused
@@ -109,3 +110,39 @@ def test_nobody_is_signed_out(backend):
     state = backend.ask(operation="authenticateRequest", headers={"Accept": "application/json"})
 
     assert (state["status"], state["isAuthenticated"]) == ("signed-out", False)
+
+
+def by_cookies(backend, cookies, **headers):
+    text = "; ".join(f"{name}={value}" for name, value in cookies.items())
+    return backend.ask(operation="authenticateRequest", headers={"Cookie": text} | headers)
+
+
+@pytest.fixture
+def signed_in(dev):
+    """The cookies of a browser in which Alice is signed in."""
+    with httpx2.Client() as browser:
+        browser.post(f"{dev.url}/sign-in", data={"user": "alice"})
+        return dict(browser.cookies)
+
+
+def test_a_request_by_cookies_is_signed_in(backend, signed_in):
+    assert by_cookies(backend, signed_in)["auth"]["userId"] == "user_alice"
+
+
+@pytest.mark.parametrize("suffixed", [True, False])
+def test_either_pair_of_cookies_is_enough(backend, signed_in, suffixed):
+    plain = {"__session", "__client_uat", "__clerk_db_jwt"}
+    some = {name: value for name, value in signed_in.items() if (name not in plain) is suffixed}
+
+    assert by_cookies(backend, some)["status"] == "signed-in"
+
+
+def test_cookies_without_the_time_of_a_sign_in_are_signed_out(backend, signed_in):
+    some = {name: value for name, value in signed_in.items() if "uat" not in name}
+
+    state = by_cookies(backend, some)
+
+    assert (state["status"], state["reason"]) == (
+        "signed-out",
+        "session-token-but-no-client-uat",
+    )
