@@ -69,7 +69,8 @@ def test_a_line_break_never_reaches_a_header():
     assert goes_to == f"http://{HERE}/a%0D%0ASet-Cookie:%20b=c"
 
 
-def test_letters_beyond_ascii_are_escaped():
+def test_letters_beyond_ascii_and_backslashes_are_escaped():
+    assert page_of_this_machine("/\\evil.example", HERE) == f"http://{HERE}/%5Cevil.example"
     assert page_of_this_machine("/caf\u00e9", HERE) == f"http://{HERE}/caf%C3%A9"
 
 

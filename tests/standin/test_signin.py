@@ -135,9 +135,11 @@ def test_nothing_that_somebody_is_called_becomes_markup(browser, standin):
     submit(browser, user=user["id"])
 
     html = browser.get("/sign-in", params={"redirect_url": address}).text
+    out = browser.get("/sign-out", params={"redirect_url": address}).text
 
-    assert Forms(html).scripts == 0
-    assert "<b>" not in html
+    assert Forms(html).scripts == Forms(out).scripts == 0
+    assert "<b>" not in html + out
+    assert "&lt;b&gt;" in out
     assert "&lt;script&gt;alert(1)" in html
 
 
