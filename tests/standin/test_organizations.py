@@ -3,6 +3,7 @@ import pytest
 from doorward.clerk.jwks import PemKey
 from doorward.clerk.rules import Rules
 from doorward.clerk.verifier import Verifier
+from doorward.standin import Standin
 from support import NOON
 
 
@@ -188,3 +189,39 @@ def test_code_does_what_the_api_does(standin):
     changed = standin.set_metadata("alice", public_metadata={"plan": "gold"})
     assert changed["public_metadata"] == {"plan": "gold"}
     assert standin.users("ALI") == [changed]
+
+
+def test_names_that_look_like_ids_are_told_apart(standin, api):
+    first = api("POST", "/v1/organizations", {"name": "First", "slug": "acme"})["id"]
+    api("POST", "/v1/organizations", {"name": "Second", "slug": "org_acme"})
+
+    assert standin.sign_in("alice", org="acme").org_id == first
+    assert api("GET", "/v1/organizations/org_acme")["name"] == "Second"
+    third = standin.sign_in("alice", org="org_other").org_id
+    assert api("GET", f"/v1/organizations/{third}")["slug"] == "other"
+    api("PATCH", f"/v1/organizations/{first}", {"slug": "taken"})
+    assert standin.sign_in("alice", org="org_taken").org_id == "org_taken"
+    assert standin.sign_in("alice", org="taken").org_id == "org_taken"
+
+
+def test_sessions_of_long_ago_are_forgotten_but_for_those_that_were_revoked(standin, clock):
+    old, revoked = standin.sign_in("alice"), standin.sign_in("alice")
+    standin.revoke(revoked.id)
+    clock.advance(seconds=61 * 24 * 3600)
+    new = standin.sign_in("alice")
+
+    again = Standin.open(standin.folder, clock=clock)
+
+    assert again.session(old.id) is None
+    assert again.session(revoked.id).status == "revoked"
+    assert again.session(new.id).status == "active"
+
+
+def test_a_clock_that_was_moved_makes_nothing_forgotten(standin, clock):
+    session = standin.sign_in("alice")
+    standin.advance(365 * 24 * 3600)
+
+    again = Standin.open(standin.folder, clock=clock)
+
+    again.set_clock_offset(0)
+    assert again.session(session.id).status == "active"

@@ -323,6 +323,24 @@ def test_the_server_sends_by_itself(standin, server):
     assert len(server.bodies) == 2
 
 
+def test_the_house_sends_by_itself_too(house, server):
+    house.standin.add_webhook(f"http://127.0.0.1:{server.server_port}/hook", ["user.created"])
+
+    house.standin.sign_in("alice")
+
+    assert server.arrived.acquire(timeout=60)
+    assert b"user_alice" in server.bodies[0][1]
+
+
+def test_an_address_that_can_not_be_asked_keeps_nobody_waiting(standin, server):
+    standin.add_webhook("http://127.0.0.1:9/\x7f", ["user.created"])
+    standin.add_webhook(f"http://127.0.0.1:{server.server_port}/hook", ["user.created"])
+
+    standin.create_user(username="ada")
+
+    assert [one.status for one in standin.deliver()] == ["waiting", "delivered"]
+
+
 def test_neither_the_file_nor_the_log_has_the_signing_secret(standin, receiver, caplog):
     receiver.status = 500
     standin.create_user(username="ada")

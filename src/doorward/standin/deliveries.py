@@ -153,7 +153,13 @@ def _send_here(client: "httpx2.Client", due: _Due) -> _Outcome:
     try:
         ensure_loopback(httpx2.URL(due.url).host)
         return _send(client, due)
-    except (httpx2.HTTPError, StandinRefused, OSError) as exc:
+    except (
+        httpx2.HTTPError,
+        httpx2.InvalidURL,
+        StandinRefused,
+        UnicodeError,
+        OSError,
+    ) as exc:  # whatever it is, the others that wait get their turn
         return _Outcome(taken=False, aborted=False, word=type(exc).__name__)
 
 

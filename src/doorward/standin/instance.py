@@ -58,6 +58,7 @@ class Standin:
         self.issuer = f"http://127.0.0.1:{port}"
         self._instance = Instance(Issuer(signing_key(folder), self.issuer), derivation_key(folder))
         self._file = StandinFile(folder, clock)
+        self._sweep()
         self.secret_key = secret_key(folder)
         # Clerk's form: the front end's host, a dollar sign, base64 without padding.
         host = b64encode(f"127.0.0.1:{port}$".encode()).decode().rstrip("=")
@@ -214,6 +215,13 @@ class Standin:
     def sign(self, claims: Mapping[str, Any], header: Mapping[str, Any] | None = None) -> str:
         """Sign any claims with any header beyond Clerk's own, as tests of a guard need them."""
         return self._instance.issuer.sign(claims, header)
+
+    def _sweep(self) -> None:
+        # By the clock as it was given: what was moved can be moved back.
+        now = self.now - self.clock_offset
+        if sessions.has_old(self.read(), now):
+            with self.change() as tx:
+                sessions.sweep(tx, now)
 
     def user(self, user: str) -> dict[str, Any]:
         """Give a user as the Backend API does; raises Refused when there is none."""

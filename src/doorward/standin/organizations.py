@@ -24,7 +24,7 @@ _COLUMNS = ("name", "slug", "max_allowed_memberships", "admin_delete_enabled")
 
 def find(tx: Transaction, id_or_slug: str) -> sqlite3.Row:
     """Give an organization's row; raises Refused when there is none."""
-    row = tx.row("SELECT * FROM organizations WHERE id = ? OR slug = ?", id_or_slug, id_or_slug)
+    row = _named(tx, id_or_slug, id_or_slug)
     if row is None:
         raise not_found("Organization")
     return row
@@ -33,11 +33,12 @@ def find(tx: Transaction, id_or_slug: str) -> sqlite3.Row:
 def ensure(tx: Transaction, name: str, created_by: str) -> str:
     """Give the id of the organization that a short name stands for, made when there is none."""
     org_id = name if name.startswith("org_") else f"org_{name}"
-    known = tx.row("SELECT id FROM organizations WHERE id = ? OR slug = ?", org_id, name)
+    known = _named(tx, org_id, name)
     if known is not None:
         return str(known["id"])
     short = org_id.removeprefix("org_")
-    _add(tx, org_id, short[:1].upper() + short[1:], short, created_by)
+    slug = org_id if _named(tx, short, short) else short
+    _add(tx, org_id, short[:1].upper() + short[1:], slug, created_by)
     return org_id
 
 
@@ -112,6 +113,12 @@ def find_all(tx: Transaction, query: Query) -> tuple[list[dict[str, Any]], int]:
     rows = tx.rows(sql, *values, limit, offset)
     total = tx.count(f"SELECT count(*) FROM organizations WHERE {where}", *values)  # noqa: S608 - fixed parts
     return [show(tx, row["id"]) for row in rows], total
+
+
+def _named(tx: Transaction, org_id: str, slug: str) -> sqlite3.Row | None:
+    """Give the organization of an id, else the one of a slug, which may look like an id."""
+    found = "SELECT * FROM organizations WHERE id = ? OR slug = ? ORDER BY id = ? DESC"
+    return tx.row(found, org_id, slug, org_id)
 
 
 def _add(tx: Transaction, org_id: str, name: str, slug: str, created_by: str | None) -> None:

@@ -194,9 +194,19 @@ def find_all(tx: Transaction, query: Query) -> tuple[list[dict[str, Any]], int]:
     return [show(tx, one) for one in meant[offset : offset + limit]], len(meant)
 
 
-def sweep(tx: Transaction) -> None:
-    """Forget sessions that nobody can ask about any more."""
-    tx.run("DELETE FROM sessions WHERE created_at < ?", tx.now - 2 * _KEPT_SECONDS)
+def sweep(tx: Transaction, now: float) -> None:
+    """Forget sessions whose time was over long ago.
+
+    One that was revoked stays: a token of it may be good for years.
+    """
+    old = now - 2 * _KEPT_SECONDS
+    tx.run(f"DELETE FROM sessions WHERE {_OPEN} AND created_at < ?", old)  # noqa: S608 - fixed parts
+
+
+def has_old(tx: Transaction, now: float) -> bool:
+    """Say whether there may be something to sweep, without looking through all of them."""
+    row = tx.row(f"SELECT created_at FROM sessions WHERE {_OPEN} ORDER BY rowid LIMIT 1")  # noqa: S608 - fixed parts
+    return row is not None and row["created_at"] < now - 2 * _KEPT_SECONDS
 
 
 def _with_user(tx: Transaction, session_id: str) -> dict[str, Any]:

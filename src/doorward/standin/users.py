@@ -63,7 +63,8 @@ def find(tx: Transaction, user_id: str) -> sqlite3.Row:
 def ensure(tx: Transaction, name: str) -> str:
     """Give the id of the user that a short name stands for, made when there is none."""
     user_id = name if name.startswith("user_") else f"user_{name}"
-    known = tx.row("SELECT id FROM users WHERE id = ? OR username = ?", user_id, name)
+    found = "SELECT id FROM users WHERE id = ? OR username = ? ORDER BY id = ? DESC"
+    known = tx.row(found, user_id, name, user_id)
     if known is not None:
         return str(known["id"])
     short = user_id.removeprefix("user_")
@@ -219,7 +220,7 @@ _FILTERS = {
 }
 _NAME = "lower(coalesce(first_name, '') || ' ' || coalesce(last_name, ''))"
 _OF_KIND_WITH = "kind LIKE '{kind}' AND instr(lower(value), ?)"
-_HAS = f"id IN (SELECT user_id FROM identifications WHERE {_OF_KIND_WITH})"
+_HAS = f"id IN (SELECT user_id FROM identifications WHERE {_OF_KIND_WITH})"  # noqa: S608 - fixed parts
 _SEARCHES = {
     "name_query": f"instr({_NAME}, ?)",
     "username_query": "instr(lower(username), ?)",
