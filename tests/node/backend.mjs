@@ -70,6 +70,11 @@ const operations = {
     );
   },
 
+  // Where a browser goes for each address, by the parser that browsers share.
+  async hosts({ addresses }) {
+    return addresses.map(address => (URL.canParse(address) ? new URL(address).host : null));
+  },
+
   async verifyWebhook({ body, headers, secret }) {
     const request = new Request('http://127.0.0.1:3000/', { method: 'POST', body, headers });
     return verifyWebhook(request, { signingSecret: secret });
