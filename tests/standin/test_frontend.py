@@ -94,12 +94,16 @@ def test_a_page_of_elsewhere_learns_nothing(browser, session_id, method, headers
         assert "set-cookie" not in answer.headers
 
 
-def test_a_page_is_told_who_is_signed_in(browser, session_id):
+def test_a_page_is_told_who_is_signed_in_and_nothing_private(browser, standin, session_id):
+    standin.set_metadata("alice", private_metadata={"a": "secret"}, public_metadata={"b": 1})
+
     told = browser.get("/v1/client", headers={"Origin": APP}).json()["response"]
 
     assert told["last_active_session_id"] == session_id
     (session,) = told["sessions"]
     assert session["user"]["first_name"] == "Alice"
+    assert session["user"]["public_metadata"] == {"b": 1}
+    assert "secret" not in str(told)
 
 
 def test_a_browser_that_nobody_signed_in_with_gets_no_token(browser, standin):

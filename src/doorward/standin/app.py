@@ -14,6 +14,7 @@ from doorward.standin.backend import (
     invitations,
     machines,
     organizations,
+    refresh,
     sessions,
     users,
 )
@@ -34,6 +35,7 @@ ROUTES: list[Route] = [
     *dev.ROUTES,
     *users.ROUTES,
     *sessions.ROUTES,
+    *refresh.ROUTES,
     *organizations.ROUTES,
     *invitations.ROUTES,
     *machines.ROUTES,

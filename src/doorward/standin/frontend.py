@@ -58,11 +58,12 @@ def _client(tx: Transaction, ask: Ask) -> dict[str, Any]:
     session = browser.current_session(tx, ask)
     if session is None:
         return {"response": None, "client": None}
-    shown = sessions.show(tx, session.id)
+    shown, user = sessions.show(tx, session.id), users.show(tx, session.user_id)
+    del user["private_metadata"]  # which is for backends alone
     client = {
         "object": "client",
         "id": shown["client_id"],
-        "sessions": [shown | {"user": users.show(tx, session.user_id)}],
+        "sessions": [shown | {"user": user}],
         "last_active_session_id": session.id,
         "created_at": shown["created_at"],
         "updated_at": shown["updated_at"],

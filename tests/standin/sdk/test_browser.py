@@ -114,6 +114,16 @@ def test_a_token_renewed_by_the_page_opens_it_as_well(browser, dev, origin):
     assert browser.get(f"{origin}/me").json()["user"] == "user_alice"
 
 
+@contextmanager
+def an_hour_ago(standin) -> Iterator[None]:
+    """What the stand-in does meanwhile is an hour old for everybody else."""
+    standin.set_clock_offset(-3600)
+    try:
+        yield
+    finally:
+        standin.set_clock_offset(0)
+
+
 def follow(browser, address):
     """Follow redirects as a browser that opens a page does; gives the answer and the way."""
     way = []
@@ -157,6 +167,30 @@ def test_clerks_own_middleware_renews_cookies_over_the_stand_in(browser, dev, th
     assert str(answer.url) == f"{theirs}/me?a=b"
     assert len(way) == 4
     assert way[1].url.path == "/v1/client/handshake"
+
+
+def test_clerks_own_middleware_renews_an_expired_token_at_once(browser, dev, theirs):
+    with an_hour_ago(dev.standin):
+        sign_in(browser, dev, theirs, user="alice")
+    expired = {one.value for one in browser.cookies.jar if one.name.startswith("__session")}
+
+    answer = browser.get(f"{theirs}/me", headers={"Accept": "application/json"})
+
+    assert (answer.status_code, answer.json()["userId"]) == (200, "user_alice")
+    assert answer.json()["azp"] == theirs
+    held = {one.value for one in browser.cookies.jar if one.name.startswith("__session")}
+    assert not held & expired
+
+
+def test_clerks_own_middleware_does_not_renew_a_session_that_was_revoked(browser, dev, theirs):
+    with an_hour_ago(dev.standin):
+        sign_in(browser, dev, theirs, user="alice")
+    told = browser.get(f"{dev.url}/v1/client").json()["response"]
+    dev.standin.revoke(told["last_active_session_id"])
+
+    answer = browser.get(f"{theirs}/me", headers={"Accept": "application/json"})
+
+    assert answer.status_code == 401
 
 
 def test_clerks_own_middleware_finds_nobody_in_a_new_browser(browser, theirs):
