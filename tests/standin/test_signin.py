@@ -282,3 +282,19 @@ def test_below_a_path_everything_leads_on_below_it(standin):
     assert {form["action"] for form, _ in Forms(client.get("/standin/sign-in").text).forms} == {
         "sign-in"  # which is /standin/sign-in to a browser that is there
     }
+
+
+def test_a_house_shows_the_page_of_its_own_stand_in(house):
+    here = TestClient(
+        house.client.app, "http://127.0.0.1:8040", client=("127.0.0.1", 1), follow_redirects=False
+    )
+
+    sent = here.post(
+        "/standin/sign-in",
+        data={"user": "alice", "redirect_url": "/"},
+        headers={"Origin": "http://127.0.0.1:8040"},
+    )
+
+    assert sent.headers["location"] == "http://127.0.0.1:8040/"
+    assert "alice@example.com" in here.get("/standin/sign-in").text
+    assert house.standin.user("alice")["last_sign_in_at"] == NOON * 1000
