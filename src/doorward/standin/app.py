@@ -11,6 +11,7 @@ from doorward.standin.ask import Answer, Ask, Route
 from doorward.standin.backend import (
     credentials,
     dev,
+    identifications,
     invitations,
     machines,
     organizations,
@@ -34,6 +35,7 @@ ROUTES: list[Route] = [
     *frontend.ROUTES,
     *dev.ROUTES,
     *users.ROUTES,
+    *identifications.ROUTES,
     *sessions.ROUTES,
     *refresh.ROUTES,
     *organizations.ROUTES,

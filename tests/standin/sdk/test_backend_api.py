@@ -128,6 +128,21 @@ def test_a_deleted_user_is_not_found(backend, carol):
     assert backend.call("users.getCount", {"userId": [carol["id"]]}) == 0
 
 
+def test_an_address_is_added_becomes_the_primary_one_and_is_taken_away(backend, carol):
+    address = f"new{next(NUMBERS)}@example.com"
+    made = backend.call(
+        "emailAddresses.createEmailAddress",
+        {"userId": carol["id"], "emailAddress": address, "verified": True},
+    )
+    backend.call("emailAddresses.updateEmailAddress", made["id"], {"primary": True})
+    assert backend.call("users.getUser", carol["id"])["primaryEmailAddressId"] == made["id"]
+
+    assert backend.call("emailAddresses.deleteEmailAddress", made["id"])["deleted"]
+
+    found = backend.call("users.getUser", carol["id"])
+    assert found["emailAddresses"] == carol["emailAddresses"]
+
+
 def test_an_address_that_somebody_has_is_taken(backend, carol):
     taken = {"emailAddress": [carol["emailAddresses"][0]["emailAddress"]]}
 

@@ -98,6 +98,22 @@ def test_a_deleted_user_is_not_found(clerk, carol):
     assert refusal(clerk.users.get, user_id=carol.id) == "resource_not_found"
 
 
+def test_an_address_and_a_number_are_added_and_taken_away(clerk, carol):
+    addresses, numbers = clerk.email_addresses, clerk.phone_numbers
+    made = addresses.create(
+        request={"user_id": carol.id, "email_address": "new.py@example.com", "primary": True}
+    )
+    number = numbers.create(request={"user_id": carol.id, "phone_number": "+15550123"})
+    found = clerk.users.get(user_id=carol.id)
+    assert found.primary_email_address_id == addresses.get(email_address_id=made.id).id
+    assert found.primary_phone_number_id == number.id
+
+    assert addresses.delete(email_address_id=made.id).deleted
+    assert numbers.delete(phone_number_id=number.id).deleted
+
+    assert clerk.users.get(user_id=carol.id).email_addresses == carol.email_addresses
+
+
 def test_an_address_that_somebody_has_is_taken(clerk, carol):
     taken = [carol.email_addresses[0].email_address]
 
