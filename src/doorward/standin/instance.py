@@ -56,7 +56,8 @@ class Standin:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.folder = folder
         self.issuer = f"http://127.0.0.1:{port}"
-        self._instance = Instance(Issuer(signing_key(folder), self.issuer), derivation_key(folder))
+        self._key = signing_key(folder)
+        self._instance = Instance(Issuer(self._key, self.issuer), derivation_key(folder))
         self._file = StandinFile(folder, clock)
         self._sweep()
         self.secret_key = secret_key(folder)
@@ -214,7 +215,7 @@ class Standin:
 
     def sign(self, claims: Mapping[str, Any], header: Mapping[str, Any] | None = None) -> str:
         """Sign any claims with any header beyond Clerk's own, as tests of a guard need them."""
-        return self._instance.issuer.sign(claims, header)
+        return self._instance.issuer.sign(claims, header or {})
 
     def _sweep(self) -> None:
         # By the clock as it was given: what was moved can be moved back.

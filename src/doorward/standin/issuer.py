@@ -18,7 +18,7 @@ PORT_DEFAULT = 8041
 SESSION = {"cat": "cl_B7d4PD111AAA"}
 TEMPLATE = {"cat": "cl_B7d4PD222AAA"}
 MACHINE = {"cat": "cl_B7d4PD333AAA"}
-OAUTH = {"cat": None, "typ": "at+jwt"}
+OAUTH = {"typ": "at+jwt"}
 _NOT_BEFORE_SECONDS = 10
 
 
@@ -61,11 +61,16 @@ class Issuer:
             "jti": token_hex(10),
         }
 
-    def sign(self, claims: Mapping[str, Any], header: Mapping[str, Any] | None = None) -> str:
-        """Sign any claims with any header over that of a session token; None leaves one out."""
-        first = {"alg": "RS256", **SESSION, "kid": self.kid, "typ": "JWT"} | dict(header or {})
-        kept = {name: value for name, value in first.items() if value is not None}
-        signed = f"{_segment(kept)}.{_segment(claims)}"
+    def sign(
+        self, claims: Mapping[str, Any], header: Mapping[str, Any], *, category: bool = True
+    ) -> str:
+        """Sign any claims with any header over that of a session token.
+
+        ``category``: whether there is one, which OAuth tokens have not.
+        """
+        first = {"alg": "RS256"} | (SESSION if category else {})
+        first |= {"kid": self.kid, "typ": "JWT"} | dict(header)
+        signed = f"{_segment(first)}.{_segment(claims)}"
         signature = self._key.sign(signed.encode(), PKCS1v15(), SHA256())
         return f"{signed}.{_base64url(signature)}"
 

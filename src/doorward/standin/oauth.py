@@ -61,4 +61,4 @@ def _jwt(tx: Transaction, new: New) -> str:
     claims["client_id"] = new.client_id
     if new.scopes:  # an empty one is read as a scope without a name
         claims["scope"] = " ".join(new.scopes)
-    return issuer.sign(claims, HEADER)
+    return issuer.sign(claims, HEADER, category=False)
