@@ -100,6 +100,7 @@ def test_work_without_an_account_is_as_it_is_printed(tmp_path):
     assert done.returncode == 0, done.stderr
     assert '"first_name": "Alice"' in done.stdout
     assert '"scopes": ["files:read"]' in done.stdout
+    assert '"last_active_session_id": "sess_' in done.stdout
     assert "CLERK_WEBHOOK_SIGNING_SECRET=whsec_" in done.stdout
     assert "\tsession.created\t" in done.stdout
     assert "\t+7200 s" in done.stdout

@@ -3,6 +3,7 @@
 import json
 import os
 import socket
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated
 
@@ -135,6 +136,9 @@ def _environment(standin: Standin, port: int) -> dict[str, str]:
         "CLERK_JWKS_URL": f"{url}/.well-known/jwks.json",
         "CLERK_JWT_KEY": standin.public_key_pem.strip(),
         "CLERK_AUTHORIZED_PARTIES": f"{DEFAULT_PARTY},http://localhost:8040",
+        # Where Clerk's own SDKs send a browser: to sign in, and to have its cookies renewed.
+        "CLERK_SIGN_IN_URL": f"{url}/sign-in",
+        "CLERK_PROXY_URL": url,
     }
 
 
@@ -154,14 +158,15 @@ def _run(data: Path, host: str, port: int) -> None:
 
     from doorward.standin.app import create_app
 
-    with _listen(host, port) as listener:
+    with suppress(KeyboardInterrupt), _listen(host, port) as listener:
         port = listener.getsockname()[1]
-        standin = open_standin(data, port)
-        folder = os.path.relpath(data)
+        standin, folder = open_standin(data, port), os.path.relpath(data)
+        url = f"http://{f'[{host}]' if ':' in host else host}:{port}"
         say(
-            f"\n  The stand-in for Clerk answers at http://{host}:{port}, on this machine only.\n\n"
+            f"\n  The stand-in for Clerk answers at {url}, on this machine only.\n\n"
             f"  Let an application trust it:  doorward dev env --port {port} --data {folder}\n"
-            f"  Get a token:                  doorward dev token --user alice --data {folder}\n\n"
+            f"  Get a token:                  doorward dev token --user alice --data {folder}\n"
+            f"  Sign in with a browser:       {url}/sign-in\n\n"
             "  Stop with Ctrl-C.\n"
         )
         config = uvicorn.Config(create_app(standin), log_level="warning", access_log=False)

@@ -6,13 +6,16 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from contextlib import suppress
 from typing import Any
 
+from doorward.standin import frontend, signin
 from doorward.standin.ask import Answer, Ask, Route
 from doorward.standin.backend import (
     credentials,
     dev,
+    identifications,
     invitations,
     machines,
     organizations,
+    refresh,
     sessions,
     users,
 )
@@ -28,9 +31,13 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 BODY_BYTES_MAX = 64 * 1024
 ROUTES: list[Route] = [
+    *signin.ROUTES,
+    *frontend.ROUTES,
     *dev.ROUTES,
     *users.ROUTES,
+    *identifications.ROUTES,
     *sessions.ROUTES,
+    *refresh.ROUTES,
     *organizations.ROUTES,
     *invitations.ROUTES,
     *machines.ROUTES,
@@ -65,7 +72,7 @@ async def _answer(standin: Standin, scope: Scope, receive: Receive, base_path: s
             asked = Ask(standin, found, headers)
             route.guard(asked, scope)
             body, query = await _body(receive), scope.get("query_string", b"")
-            return route.answer(Ask(standin, found, headers, query, body))
+            return route.answer(Ask(standin, found, headers, query, body, base_path))
     raise not_found("The path")
 
 

@@ -40,6 +40,7 @@ class Ask:
     headers: Mapping[str, str] = field(repr=False)
     query_string: bytes = b""
     raw: bytes = field(default=b"", repr=False)
+    base_path: str = ""
 
     @property
     def bearer(self) -> str:

@@ -33,6 +33,8 @@ def is_loopback_address(address: str) -> bool:
 
 def is_loopback_name(host: str) -> bool:
     """Say whether a host can be nothing but this machine."""
+    if "%" in host:
+        return False  # no zone in an address that is written out: a dot and the rest of a name
     return host == "localhost" or is_loopback_address(host.strip("[]"))
 
 
@@ -51,9 +53,14 @@ def is_local_request(scope: dict[str, Any]) -> bool:
         return False
     host = given.get(b"host", "")
     origin = given.get(b"origin")
-    return _is_loopback_host(host) and (origin is None or origin == f"http://{host}")
+    return is_loopback_host(host) and (origin is None or origin == f"http://{host}")
 
 
-def _is_loopback_host(host: str) -> bool:
-    name = host.rpartition(":")[0] if not host.endswith("]") and ":" in host else host
+def is_loopback_host(host: str) -> bool:
+    """Say whether a host, with or without a port, is this machine by a name of its own."""
+    name, port = host, ""
+    if ":" in host and not host.endswith("]"):
+        name, _, port = host.rpartition(":")
+    if port and not (port.isascii() and port.isdigit()):
+        return False
     return is_loopback_name(name)
