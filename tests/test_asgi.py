@@ -211,24 +211,24 @@ class TestSockets:
 
     def test_are_closed_when_a_revocation_of_ones_own_fails(self, issuer, clock):
         """A watcher that dies of a bug must not leave its socket open for good."""
-        asked = []
 
-        class Broken:
-            def revoked(self, who):
-                asked.append(who)
-                if len(asked) > 1:
+        class Breakable:
+            broken = False
+
+            def revoked(self, _):
+                if self.broken:
                     raise KeyError("a bug")
                 return False
 
+        state = Breakable()
         auth = ClerkAuth(
-            jwt_key=issuer.public_key_pem, revocation=Broken(), recheck_seconds=0.001, now=clock
+            jwt_key=issuer.public_key_pem, revocation=state, recheck_seconds=0.001, now=clock
         )
         client = TestClient(ClerkMiddleware(application, auth))
-        with (
-            client.websocket_connect("/", headers=bearer(issuer.mint("alice"))) as socket,
-            pytest.raises(WebSocketDisconnect) as closed,
-        ):
-            socket.receive_text()
+        with client.websocket_connect("/", headers=bearer(issuer.mint("alice"))) as socket:
+            state.broken = True
+            with pytest.raises(WebSocketDisconnect) as closed:
+                socket.receive_text()
         assert (closed.value.code, closed.value.reason) == (4503, "revocation-unavailable")
 
     def test_tell_what_can_not_be_found_out_from_what_is_refused(self):

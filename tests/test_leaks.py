@@ -195,7 +195,7 @@ def drive(client, guarded, written, token) -> None:
 def show_toolkit(written) -> None:
     """Show every object of the toolkit that is alive."""
     for found in gc.get_objects():
-        if type(found).__module__.startswith(TOOLKIT):
+        if str(type(found).__module__).startswith(TOOLKIT):
             written.add(found)
 
 

@@ -102,6 +102,10 @@ class ClerkMiddleware:
         )
 
 
+class _Closed(OSError):
+    """The application sends over a socket that was closed under it, as it may without knowing."""
+
+
 class _Watched:
     """A WebSocket that is closed under its application when the caller is no longer let in."""
 
@@ -127,7 +131,8 @@ class _Watched:
             )
         )
         try:
-            await app(scope, lambda: self._receive(receive), lambda m: self._send(send, m))
+            with suppress(_Closed):
+                await app(scope, lambda: self._receive(receive), lambda m: self._send(send, m))
         finally:
             if not self._closed.is_set():  # a close under way is let finish
                 watching.cancel()
@@ -149,7 +154,7 @@ class _Watched:
 
     async def _send(self, send: Send, message: Message) -> None:
         if self._closed.is_set():
-            raise OSError("The WebSocket was closed: its credential no longer counts.")
+            raise _Closed("The WebSocket was closed: its credential no longer counts.")
         await send(message)
 
 

@@ -324,8 +324,11 @@ class TestATokenHasOneForm:
         assert served.asked == 0
 
     @pytest.mark.parametrize("blank", [" ", "\t", " x"])
-    def test_blanks_around_a_token_are_refused(self, reason, good, blank):
-        assert reason(f"{good}{blank}") == "token-invalid"
+    def test_blanks_around_a_token_are_refused(self, reason, good, served, blank):
+        exact = ClerkAuth(jwks_url=served.url, now=Clock(), bearer_exactly=True)
+
+        assert reason(f"{good}{blank}", exact) == "token-invalid"
+        assert reason(f"{blank}{good}", exact) == "token-invalid"
         assert reason(f"{blank}{good}") == "token-invalid"
 
     def test_an_encrypted_token_is_refused_though_it_is_signed_inside(self, reason, served, good):
@@ -565,7 +568,7 @@ class TestCookies:
         cookie = f"__session={good}; {self.UAT}"
 
         assert seen(cookie) is None
-        for header in ("Bearer x", "Bearer ", "Bearer", "Bearer  x", f"Bearer {good} x"):
+        for header in ("Bearer x", "Bearer ", "Bearer", "Bearer  x", f"Bearer  {good}", "x"):
             assert seen(cookie, authorization=header) == "token-invalid", header
 
 

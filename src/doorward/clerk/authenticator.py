@@ -110,7 +110,7 @@ class Authenticator:
     def _known(self, raw: bytes) -> Principal | None:
         """Give whom a token speaks for that was let in before and still counts."""
         seen = self.verifier.seen(raw)
-        return None if seen is None else seen.principal
+        return seen.principal if seen is not None and seen.kind in self._accepts else None
 
     async def _by_token(self, raw: bytes) -> Principal:
         shape = shape_of(raw)
