@@ -18,6 +18,11 @@ from doorward.server.doors.rest.app import PREFIX as REST
 from doorward.server.doors.rest.app import create_rest, openapi_of
 from doorward.server.doors.rest.entrance import Entrance
 from doorward.server.doors.rest.schemas import FileOut
+from doorward.server.doors.transfer.creation import (
+    WORKSPACES,
+    CreationDoor,
+    CreationEndpoint,
+)
 from doorward.server.doors.transfer.receiver import Receiver
 from doorward.server.doors.transfer.upload import PREFIX as TRANSFER
 from doorward.server.doors.transfer.upload import UploadDoor
@@ -66,10 +71,17 @@ def create_app(settings: Settings, clock: Clock | None = None) -> App:
         knocks=Knocks(store),
     )
     rest = create_rest()
+    receiver = Receiver(house)
+    creation = CreationDoor(house, receiver, _present)
     doors = _Doors(
         house=house,
         rest=Entrance(rest, guard, house, settings.organization_roles),
-        transfer=UploadDoor(house, Receiver(house), _present),
+        transfer=UploadDoor(house, receiver, _present),
+        creation=CreationEndpoint(
+            house,
+            Entrance(creation, guard, house, settings.organization_roles),
+            _parties(settings, standin),
+        ),
         documents=create_documents(lambda: openapi_of(rest)),
         standin=create_standin(standin, base_path=STANDIN) if standin else None,
     )
@@ -84,6 +96,7 @@ class _Doors:
     house: House
     rest: App
     transfer: App
+    creation: App
     documents: App
     standin: App | None
 
@@ -91,6 +104,8 @@ class _Doors:
         path = scope["path"]
         if path.startswith(f"{REST}/"):
             await self.rest(scope, receive, send)
+        elif path.startswith(WORKSPACES):
+            await self.creation(scope, receive, send)
         elif path.startswith(TRANSFER):
             await self.transfer(scope, receive, send)
         elif self.standin is not None and path.startswith(f"{STANDIN}/"):
@@ -184,20 +199,27 @@ def _guard(
             jwks_url=clerk.jwks_url,
             publishable_key=clerk.publishable_key,
             api_url=clerk.api_url,
-            authorized_parties=clerk.authorized_parties or None,
+            authorized_parties=_parties(settings, standin) or None,
             cookies=False,
             bearer_exactly=True,
             now=clock or time.time,
         )
-    own = {settings.public_url, f"http://127.0.0.1:{settings.port}"}
     return ClerkAuth(
         jwt_key=standin.public_key_pem,
-        authorized_parties=(DEFAULT_PARTY, *sorted(own), f"http://localhost:{settings.port}"),
+        authorized_parties=_parties(settings, standin),
         revocation=revocations,
         cookies=False,
         bearer_exactly=True,
         now=lambda: standin.now,  # its tokens are of its time, which can be moved
     )
+
+
+def _parties(settings: Settings, standin: Standin | None) -> tuple[str, ...]:
+    """Give the origins whose pages may use a session here."""
+    if standin is None:
+        return settings.clerk.authorized_parties
+    own = {settings.public_url, f"http://127.0.0.1:{settings.port}"}
+    return (DEFAULT_PARTY, *sorted(own), f"http://localhost:{settings.port}")
 
 
 def _revoked(revocations: StandinRevocations | None) -> Callable[[Caller], bool]:

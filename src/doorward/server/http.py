@@ -1,8 +1,10 @@
 """The HTTP server's protocol with a bound on heads, and without needless copies of bodies."""
 
+from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 HEAD_BYTES_MAX = 64 * 1024
 PIECE_BYTES_MAX = 256 * 1024
@@ -25,9 +27,12 @@ class BoundedHttp(HttpToolsProtocol):
             self.send_400_response("Request headers are too large.")
 
     def on_headers_complete(self) -> None:
-        """From here on it is a body, which others bound."""
+        """From here on it is a body, which others bound; interim responses can be sent."""
         self._in_head = False
         super().on_headers_complete()
+        if self.scope["http_version"] == "1.1":
+            extensions: dict[str, Any] = {"doorward.interim": partial(_send_interim, self.cycle)}
+            self.scope["extensions"] = extensions
 
     def on_body(self, body: bytes) -> None:
         """Hand a piece of a body on as it came, where none is waiting to be joined with it.
@@ -47,3 +52,15 @@ class BoundedHttp(HttpToolsProtocol):
         """The next request of the connection begins with a head."""
         self._in_head, self._head_bytes = True, 0
         super().on_message_complete()
+
+
+def _send_interim(cycle: RequestResponseCycle, status: int, headers: Mapping[str, str]) -> None:
+    """Send a response before the final one (RFC 9110, section 15.2), which ASGI has no word for.
+
+    A request runs once those before it on the connection are answered, so the connection is its
+    own.
+    """
+    if cycle.response_started or cycle.disconnected:
+        return
+    lines = [f"HTTP/1.1 {status} ", *(f"{name}: {value}" for name, value in headers.items())]
+    cycle.transport.write("\r\n".join([*lines, "", ""]).encode("latin-1"))

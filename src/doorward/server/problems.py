@@ -18,6 +18,8 @@ class Problem(Exception):
     status: ClassVar[int]
     title: ClassVar[str]
     advice: ClassVar[str] = ""
+    type_uri: ClassVar[str | None] = None
+    """The problem type, where a standard gives it a name of its own."""
     catalogue: ClassVar[dict[str, type["Problem"]]] = {}
 
     def __init_subclass__(cls) -> None:
@@ -290,6 +292,57 @@ class OffsetMismatch(Problem):
 
     code, status, title = "upload_offset_mismatch", 409, "Upload offset mismatch"
     advice = "Ask for the upload's offset and go on from there."
+    type_uri = "https://iana.org/assignments/http-problem-types#mismatching-upload-offset"
+
+
+class LengthInconsistent(Problem):
+    """A request says another length of the whole than was said before, or two at once."""
+
+    code, status, title = "upload_length_inconsistent", 400, "Upload length inconsistent"
+    advice = "The lengths given for this upload contradict each other."
+    type_uri = "https://iana.org/assignments/http-problem-types#inconsistent-upload-length"
+
+
+class LengthRequired(Problem):
+    """An upload whose length nobody says: no quota can be promised to it."""
+
+    code, status, title = "upload_length_required", 411, "Upload length required"
+    advice = "Say how many bytes the whole upload has, with Upload-Length."
+
+
+class ChunkChecksumMismatch(Problem):
+    """The bytes of one request do not have the checksum it gave; none of them was kept."""
+
+    code, status, title = "chunk_checksum_mismatch", 460, "Checksum mismatch"
+    advice = "The bytes of this request do not have the checksum it gave. Send them again."
+
+
+class ChecksumUnsupported(Problem):
+    """A checksum of a kind that is not known here, or one that can't be read."""
+
+    code, status, title = "checksum_unsupported", 400, "Checksum not supported"
+    advice = "The Tus-Checksum-Algorithm header lists the checksums that are checked here."
+
+
+class TusVersionUnsupported(Problem):
+    """A request in a version of tus that is not spoken here, or in none."""
+
+    code, status, title = "tus_version_unsupported", 412, "Version of tus not supported"
+    advice = "Send 'Tus-Resumable: 1.0.0'."
+
+
+class UploadConcatenated(Problem):
+    """Bytes for an upload that is made of others."""
+
+    code, status, title = "upload_concatenated", 403, "Upload is made of others"
+    advice = "This upload is made of partial uploads and takes no bytes of its own."
+
+
+class PartInvalid(Problem):
+    """Something that can't be part of a concatenation: missing, foreign, or not whole yet."""
+
+    code, status, title = "upload_part_invalid", 409, "Not a part to concatenate"
+    advice = "Concatenate your own partial uploads of this workspace, each once it is whole."
 
 
 class RangeNotSatisfiable(Problem):

@@ -13,7 +13,7 @@ def problem_body(problem: Problem, request_id: str) -> dict[str, Json]:
     """Give the body; ``extra`` comes first, so that it can never overwrite a standard member."""
     return {
         **problem.extra,
-        "type": f"{PROBLEM_BASE}#{problem.code}",
+        "type": problem.type_uri or f"{PROBLEM_BASE}#{problem.code}",
         "title": problem.title,
         "status": problem.status,
         "detail": problem.detail,

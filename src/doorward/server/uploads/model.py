@@ -27,7 +27,11 @@ class UploadStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class NewUpload:
-    """What a client declares before it sends a byte; sizes in bytes."""
+    """What a client declares before it sends a byte; sizes in bytes.
+
+    A ``partial`` upload never becomes a file by itself; one with ``parts`` is made of those, in
+    this order. ``described`` is the metadata of a tus client as it came.
+    """
 
     name: str
     size: int
@@ -36,6 +40,9 @@ class NewUpload:
     checksum: str | None = None
     metadata: dict[str, Json] = field(default_factory=dict)
     on_conflict: OnConflict = OnConflict.RENAME
+    partial: bool = False
+    parts: tuple[str, ...] = ()
+    described: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +67,11 @@ class Upload:
     holder: str | None = None
     file_id: str | None = None
     failure: str | None = None
+
+    @property
+    def whole(self) -> bool:
+        """Say whether every byte is there, whether or not a file has come of them."""
+        return self.received_bytes == self.declared.size
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,11 +15,19 @@ from doorward.server.files.naming import place_name
 from doorward.server.files.service import add_version, require_folder, target_of
 from doorward.server.permission.actions import Action
 from doorward.server.permission.caller import Caller
-from doorward.server.problems import Json, NameTaken, UploadNotFound, UploadSuperseded
+from doorward.server.problems import (
+    Json,
+    NameTaken,
+    UploadConcatenated,
+    UploadNotFound,
+    UploadSuperseded,
+)
+from doorward.server.uploads.concatenation import close_parts, parts_of
 from doorward.server.uploads.model import Upload, UploadStatus
 from doorward.server.uploads.ports import Stored, UploadTx
 from doorward.server.uploads.service import (
     announce_upload,
+    attempt_on,
     bought_by,
     close_upload,
     enter_again,
@@ -57,12 +65,38 @@ def judge_upload(tx: UploadTx, upload_id: str, from_: Caller, action: Action) ->
 def hold_upload(tx: UploadTx, upload_id: str, from_: Caller) -> Hold:
     """Take hold of an upload to send bytes of it, from any earlier request that has it.
 
-    Raises UploadNotFound, PermissionDenied, UploadClosed.
+    Raises UploadNotFound, PermissionDenied, UploadConcatenated, UploadClosed.
     """
-    upload = require_open(judge_upload(tx, upload_id, from_, Action.UPLOAD_RECEIVE))
+    upload = judge_upload(tx, upload_id, from_, Action.UPLOAD_RECEIVE)
+    if upload.declared.parts:
+        raise UploadConcatenated
+    return hold_judged(tx, require_open(upload))
+
+
+def hold_judged(tx: UploadTx, upload: Upload) -> Hold:
+    """Take hold of an open upload whose buyer was judged in this transaction."""
     held = replace(upload, status=UploadStatus.RECEIVING, holder=tx.new_id("hold"))
     tx.uploads.put(held)
     return Hold(held, taken_over=upload.holder is not None)
+
+
+def hold_concatenation(tx: UploadTx, upload_id: str, from_: Caller) -> tuple[Hold, list[Upload]]:
+    """Take hold of an upload that is made of others, and give those in order.
+
+    Raises UploadNotFound, PermissionDenied, UploadClosed, PartInvalid.
+    """
+    upload = require_open(judge_upload(tx, upload_id, from_, Action.UPLOAD_RECEIVE))
+    return hold_judged(tx, upload), parts_of(tx, upload)
+
+
+def abandon_upload(tx: UploadTx, upload_id: str, from_: Caller) -> None:
+    """Give an upload up, as whoever holds its URL asks; its bytes go once that is durable.
+
+    Raises UploadNotFound, PermissionDenied, UploadClosed.
+    """
+    upload = require_open(judge_upload(tx, upload_id, from_, Action.UPLOAD_ABORT))
+    close_upload(tx, upload, UploadStatus.ABORTED, "aborted")
+    record(tx, attempt_on(upload, Action.UPLOAD_ABORT, upload.by))
 
 
 def confirm_hold(tx: UploadTx, hold: Hold) -> Hold:
@@ -90,12 +124,13 @@ def note_received(tx: UploadTx, hold: Hold, received_bytes: int) -> bool:
 
 
 def finish_upload(tx: UploadTx, hold: Hold, stored: Stored) -> tuple[Upload, Node]:
-    """Make durable bytes a file, by one row.
+    """Make durable bytes a file, by one row; the parts they were copied from go.
 
     Raises UploadSuperseded, UploadClosed, UploadNotFound, PermissionDenied, NameTaken,
-    ParentInvalid, QuotaExceeded.
+    ParentInvalid, QuotaExceeded, PartInvalid.
     """
     upload = _still_held(tx, hold)
+    close_parts(tx, upload)
     who = bought_by(tx, upload, hold.upload.by)
     workspace = enter_again(tx, who, Action.UPLOAD_FINISH, upload)
     promised = upload.declared.size
@@ -151,6 +186,13 @@ def fail_upload(tx: UploadTx, hold: Hold, failure: str) -> None:
     """End an upload whose bytes can never be what was declared."""
     upload = tx.uploads.get(hold.upload.id)
     if upload is not None and upload.status.open and upload.holder == hold.upload.holder:
+        close_upload(tx, upload, UploadStatus.FAILED, failure)
+
+
+def fail_concatenation(tx: UploadTx, upload_id: str, failure: str) -> None:
+    """End an upload whose parts could not be joined: another request makes another one."""
+    upload = tx.uploads.get(upload_id)
+    if upload is not None and upload.status.open:
         close_upload(tx, upload, UploadStatus.FAILED, failure)
 
 

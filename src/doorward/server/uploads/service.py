@@ -33,17 +33,26 @@ from doorward.server.workspaces.service import enter
 
 
 def create_upload(
-    tx: UploadTx, who: Caller, workspace_id: str, new: NewUpload, limits: Limits
+    tx: UploadTx,
+    who: Caller,
+    workspace_id: str,
+    new: NewUpload,
+    limits: Limits,
+    *,
+    promised: int = 0,
 ) -> Upload:
     """Take the declaration of a file to come.
 
+    ``promised`` are bytes of the quota that were promised to uploads that this one will replace.
     Raises WorkspaceNotFound, PermissionDenied, NameInvalid, NameTaken, ParentInvalid,
     UploadTooLarge, QuotaExceeded.
     """
     workspace = enter(tx, who, Action.UPLOAD_CREATE, workspace_id).workspace
     new = replace(new, name=checked_name(new.name))
     _refuse_too_large(new.size, limits)
-    refuse_over_quota(workspace, new.size)
+    refuse_over_quota(
+        replace(workspace, reserved_bytes=workspace.reserved_bytes - promised), new.size
+    )
     require_folder(tx, workspace_id, new.parent_id)
     if new.on_conflict is OnConflict.ERROR:
         place_name(tx, workspace_id, new.parent_id, new.name, OnConflict.ERROR)
@@ -143,12 +152,12 @@ def attempt_on(upload: Upload, action: Action, who: Caller) -> Attempt:
     return Attempt(action, target_of_upload(upload), who, {"size": upload.declared.size})
 
 
-def attempt_to_receive(tx: UploadTx, upload_id: str, from_: Caller) -> Attempt:
+def attempt_by_url(tx: UploadTx, upload_id: str, from_: Caller, action: Action) -> Attempt:
     """Describe a request to an upload URL for the audit trail, in the name of its buyer."""
     upload = tx.uploads.get(upload_id)
     if upload is None:
-        return Attempt(Action.UPLOAD_RECEIVE, Target(None, "upload", upload_id), from_)
-    return attempt_on(upload, Action.UPLOAD_RECEIVE, bought_by(tx, upload, from_))
+        return Attempt(action, Target(None, "upload", upload_id), from_)
+    return attempt_on(upload, action, bought_by(tx, upload, from_))
 
 
 def target_of_upload(upload: Upload) -> Target:

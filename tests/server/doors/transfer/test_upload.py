@@ -188,14 +188,14 @@ def test_a_url_that_was_tampered_with_is_refused(alice, house, home, tamper):
     assert problem(answer) == (403, "upload_url_invalid")
 
 
-@pytest.mark.parametrize("method", ["GET", "POST", "DELETE", "PATCH"])
-def test_another_method_is_refused_and_told_which_one_is_taken(alice, house, home, method):
+@pytest.mark.parametrize("method", ["POST", "PROPFIND"])
+def test_another_method_is_refused_and_told_which_ones_are_taken(alice, house, home, method):
     declared = alice.declare(home, "a.txt", 1).json()
 
     answer = house.client.request(method, declared["url"])
 
     assert problem(answer) == (405, "method_not_allowed")
-    assert answer.headers["allow"] == "PUT"
+    assert answer.headers["allow"] == "OPTIONS, HEAD, GET, PUT, PATCH, DELETE"
 
 
 def test_an_upload_dies_with_its_session(alice, house, home):

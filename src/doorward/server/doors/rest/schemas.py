@@ -296,7 +296,7 @@ class UploadOut(_Out):
     content_type: str
     url: str | None
     method: str = "PUT"
-    protocols: list[str] = ["put"]
+    protocols: list[str] = ["put", "tus", "ietf"]
     expires_at: datetime
     status: str
     received_bytes: int

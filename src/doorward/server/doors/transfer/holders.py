@@ -55,9 +55,7 @@ class Holders:
     @contextmanager
     def holding(self, upload_id: str, holder: str) -> Iterator[Holding]:
         """Hold an upload while the block runs; whoever holds it here already is asked to let go."""
-        for earlier in self._held:
-            if earlier.upload_id == upload_id:
-                earlier.ask()
+        self.ask(upload_id)
         one = Holding(upload_id, holder)
         self._held.append(one)
         if self._watching is None or self._watching.done():
@@ -66,6 +64,12 @@ class Holders:
             yield one
         finally:
             self._held.remove(one)
+
+    def ask(self, upload_id: str) -> None:
+        """Ask whoever holds an upload in this process to let go of it."""
+        for one in self._held:
+            if one.upload_id == upload_id:
+                one.ask()
 
     async def _watch(self) -> None:
         """Look whether other processes took uploads over, with one question about all of them."""

@@ -6,16 +6,20 @@ it ends; the one that brings the last byte makes the file.
 
 import asyncio
 import time
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 
 from doorward.server.doors.asgi import Message, Receive
 from doorward.server.doors.house import House
+from doorward.server.doors.transfer.checksums import ChunkCheck
 from doorward.server.doors.transfer.holders import Holders, Holding
 from doorward.server.files.model import Node
+from doorward.server.permission.actions import Action
 from doorward.server.permission.caller import Caller
 from doorward.server.problems import (
     ChecksumMismatch,
     ContentInterrupted,
+    LengthInconsistent,
     OffsetMismatch,
     PermissionDenied,
     Problem,
@@ -40,11 +44,17 @@ _FINAL = (SizeMismatch, ChecksumMismatch, UploadTooLarge, PermissionDenied, Uplo
 class Part:
     """What one request brings: bytes from ``offset`` on, or the whole where that is None.
 
-    ``length`` is how many it announced, None where it did not.
+    ``length`` is how many it announced, None where it did not; ``whole_length`` is what it says of
+    the whole. Without ``last`` no file is made even of the last byte. Of bytes with a ``check``
+    none counts before all have passed it. ``progress`` is told how many bytes are durable.
     """
 
     offset: int | None = None
     length: int | None = None
+    whole_length: int | None = None
+    last: bool = True
+    check: ChunkCheck | None = None
+    progress: Callable[[int], None] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,22 +75,103 @@ class Receiver:
     async def receive(self, upload_id: str, from_: Caller, part: Part, body: Receive) -> Received:
         """Take a part, and finish the upload with its last byte.
 
-        Raises UploadNotFound, UploadClosed, PermissionDenied, UploadHeld, OffsetMismatch,
-        UploadTooLarge, SizeMismatch, ChecksumMismatch, ContentInterrupted, UploadSuperseded,
-        StorageFull, StorageFailed, NameTaken, ParentInvalid, QuotaExceeded.
+        Raises UploadNotFound, UploadClosed, UploadConcatenated, PermissionDenied, UploadHeld,
+        OffsetMismatch, LengthInconsistent, UploadTooLarge, SizeMismatch, ChecksumMismatch,
+        ChunkChecksumMismatch, ContentInterrupted, UploadSuperseded, StorageFull, StorageFailed,
+        NameTaken, ParentInvalid, QuotaExceeded.
         """
         hold = await self._house.store.write(lambda tx: receiving.hold_upload(tx, upload_id, from_))
-        with self._holders.holding(upload_id, hold.upload.holder or "") as holding:
+
+        async def take(hold: Hold, holding: Holding, sink: Sink) -> Received:
+            return await self._take_part(hold, holding, sink, part, body)
+
+        return await self._alone_with(hold, take, keep=part.check is None)
+
+    async def settle(self, upload_id: str, from_: Caller) -> Upload:
+        """Give an upload with an offset that holds: whoever still writes is asked to let go.
+
+        Raises UploadNotFound, PermissionDenied, UploadHeld, UploadSuperseded.
+        """
+        upload = await self._house.store.read(
+            lambda tx: receiving.judge_upload(tx, upload_id, from_, Action.UPLOAD_RECEIVE)
+        )
+        self.check_revoked(upload)
+        if upload.holder is None or not upload.status.open or upload.declared.parts:
+            return upload
+        hold = await self._house.store.write(lambda tx: receiving.hold_upload(tx, upload_id, from_))
+        return (await self._alone_with(hold, self._look)).upload
+
+    async def abandon(self, upload_id: str, from_: Caller) -> None:
+        """Give an upload up, and ask whoever still writes to let go.
+
+        Raises UploadNotFound, PermissionDenied, UploadClosed.
+        """
+        upload = await self._house.store.read(
+            lambda tx: receiving.judge_upload(tx, upload_id, from_, Action.UPLOAD_ABORT)
+        )
+        self.check_revoked(upload)
+        await self._house.store.write(lambda tx: receiving.abandon_upload(tx, upload_id, from_))
+        self._holders.ask(upload_id)
+
+    async def concatenate(self, upload_id: str, from_: Caller) -> Received:
+        """Copy the parts of an upload, and finish it; without its parts it comes to nothing.
+
+        Raises UploadNotFound, UploadClosed, PermissionDenied, PartInvalid, ChecksumMismatch,
+        UploadSuperseded, StorageFull, StorageFailed, NameTaken, ParentInvalid, QuotaExceeded.
+        """
+        hold, parts = await self._house.store.write(
+            lambda tx: receiving.hold_concatenation(tx, upload_id, from_)
+        )
+
+        async def copy(hold: Hold, holding: Holding, sink: Sink) -> Received:
+            sink.begin(known=0, start=0)
+            for part in parts:
+                await self._copy(part, holding, sink)
+            return await self._finish(hold, sink)
+
+        try:
+            return await self._alone_with(hold, copy)
+        except Problem as problem:
+            failure = problem.code
+            await self._house.store.write(
+                lambda tx: receiving.fail_concatenation(tx, upload_id, failure)
+            )
+            raise
+
+    async def _alone_with(
+        self,
+        hold: Hold,
+        work: Callable[[Hold, Holding, Sink], Awaitable[Received]],
+        *,
+        keep: bool = True,
+    ) -> Received:
+        """Work on an upload as the only one, and let go of it however that ends.
+
+        What came before a failure stays, unless ``keep`` says that it does not.
+        """
+        with self._holders.holding(hold.upload.id, hold.upload.holder or "") as holding:
             sink = self._sink(hold)
             try:
                 self.check_revoked(hold.upload)
                 hold = await self._alone(hold, sink)
-                received = await self._take_part(hold, holding, sink, part, body)
+                done = await work(hold, holding, sink)
             except BaseException as exc:
-                await asyncio.shield(self._let_go(hold, sink, exc))
+                await asyncio.shield(self._let_go(hold, sink, exc, keep=keep))
                 raise
             await asyncio.shield(sink.close())
-            return received
+            return done
+
+    async def _look(self, hold: Hold, holding: Holding, sink: Sink) -> Received:
+        """Let go of an upload at once: all there is to know is where the last one left it."""
+        del holding, sink
+        await self._house.store.write(lambda tx: receiving.release_upload(tx, hold, None))
+        return Received(replace(hold.upload, holder=None))
+
+    async def _copy(self, part: Upload, holding: Holding, sink: Sink) -> None:
+        async for chunk in self._house.blobs.read(part.blob_key or "", 0, part.declared.size):
+            if holding.asked:
+                raise UploadSuperseded
+            await sink.write(chunk)
 
     def check_revoked(self, upload: Upload) -> None:
         """Make sure that the buyer's credential counts still; raises UploadNotFound."""
@@ -114,14 +205,17 @@ class Receiver:
     ) -> Received:
         known, size = hold.upload.received_bytes, hold.upload.declared.size
         if part.offset is not None and part.offset != known:
-            raise OffsetMismatch(expected_offset=known, headers={"Upload-Offset": str(known)})
+            raise _mismatch(known, part.offset)
         start = part.offset or 0
         _check_length(part, start, size)
         sink.begin(known=known, start=start)
-        await self._take(hold, holding, sink, body)
-        if sink.position == size:
+        await self._take(hold, holding, sink, part, body)
+        if part.check is not None:
+            part.check.settle()
+        whole = sink.position == size
+        if whole and part.last and not hold.upload.declared.partial:
             return await self._finish(hold, sink)
-        if part.offset is None:
+        if part.offset is None and not whole:
             raise SizeMismatch(
                 f"{sink.position} bytes came and {size} were declared.", declared_bytes=size
             )
@@ -129,7 +223,9 @@ class Receiver:
         await self._house.store.write(lambda tx: receiving.release_upload(tx, hold, received))
         return Received(replace(hold.upload, received_bytes=received or 0))
 
-    async def _take(self, hold: Hold, holding: Holding, sink: Sink, body: Receive) -> None:
+    async def _take(
+        self, hold: Hold, holding: Holding, sink: Sink, part: Part, body: Receive
+    ) -> None:
         size = hold.upload.declared.size
         noted = time.monotonic()
         more = True
@@ -142,13 +238,18 @@ class Receiver:
                 raise UploadTooLarge(
                     f"More bytes came than the {size} that were declared.", limit_bytes=size
                 )
+            if part.check is not None:
+                part.check.update(chunk)
             if chunk:
                 await sink.write(chunk)
             if time.monotonic() - noted > PROGRESS_SECONDS:
                 noted = time.monotonic()
                 self.check_revoked(hold.upload)
-                sink.sync_behind()
+                if part.check is None:
+                    sink.sync_behind()
                 await self._note(hold, sink.durable)
+                if part.progress is not None:
+                    part.progress(sink.durable)
 
     async def _note(self, hold: Hold, received: int) -> None:
         """Store how far it is, and stop when another request took over or a right is gone."""
@@ -166,7 +267,7 @@ class Receiver:
         )
         return Received(upload, file)
 
-    async def _let_go(self, hold: Hold, sink: Sink, exc: BaseException) -> None:
+    async def _let_go(self, hold: Hold, sink: Sink, exc: BaseException, *, keep: bool) -> None:
         """Leave the upload as it can go on: with all that is durable, or closed for good.
 
         Whoever waited for the last command may have been cancelled while it was carried out. The
@@ -175,7 +276,7 @@ class Receiver:
         if isinstance(exc, _FINAL):
             failure = exc.code
             await self._house.store.write(lambda tx: receiving.fail_upload(tx, hold, failure))
-        received = await _kept(sink)
+        received = await _kept(sink) if keep else None
         if await self._house.store.write(lambda tx: receiving.release_upload(tx, hold, received)):
             await sink.close()
         else:
@@ -205,8 +306,16 @@ async def _kept(sink: Sink) -> int | None:
         return None
 
 
+def _mismatch(expected: int, provided: int) -> OffsetMismatch:
+    problem = OffsetMismatch(headers={"Upload-Offset": str(expected)}, expected_offset=expected)
+    problem.extra |= {"expected-offset": expected, "provided-offset": provided}
+    return problem
+
+
 def _check_length(part: Part, start: int, size: int) -> None:
-    """Refuse by the announced length before a byte is read."""
+    """Refuse by the announced lengths before a byte is read."""
+    if part.whole_length is not None and part.whole_length != size:
+        raise LengthInconsistent(declared_bytes=size)
     if part.length is None:
         return
     end = start + part.length

@@ -1,106 +1,146 @@
-"""Bytes in: one ``PUT`` to a signed URL, on disk before anybody is told."""
+"""An upload's own URL: plain ``PUT``, tus and the IETF's draft, judged on every request."""
 
 import asyncio
-from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from datetime import datetime
 from urllib.parse import parse_qs
 
 from doorward.server.audit.model import Attempt, Target
 from doorward.server.commands import refused
-from doorward.server.doors.asgi import Receive, Scope, Send, header, respond
+from doorward.server.doors.asgi import Receive, Scope, Send, respond
 from doorward.server.doors.context import origin_of
 from doorward.server.doors.house import House
 from doorward.server.doors.problem_json import send_problem
+from doorward.server.doors.transfer import cors, ietf, tus
+from doorward.server.doors.transfer.exchange import Answer, Asked
+from doorward.server.doors.transfer.ietf import Draft
 from doorward.server.doors.transfer.receiver import Part, Receiver
-from doorward.server.files.model import Node
+from doorward.server.doors.transfer.tus import Tus
 from doorward.server.permission.actions import Action
 from doorward.server.permission.caller import Caller, Credential
-from doorward.server.problems import (
-    ChecksumMismatch,
-    Internal,
-    MethodNotAllowed,
-    Problem,
-    RequestMalformed,
-    SizeMismatch,
-    UploadTooLarge,
-    UploadUrlInvalid,
-)
+from doorward.server.problems import MethodNotAllowed, Problem, UploadUrlInvalid
 from doorward.server.uploads import service as uploads
+from doorward.server.uploads.receiving import judge_upload
+from doorward.server.uploads.urls import UrlSigner
 
 PREFIX = "/transfer/"
+METHODS = "OPTIONS, HEAD, GET, PUT, PATCH, DELETE"
+ACCEPT_PATCH = f"{tus.MEDIA_TYPE}, {ietf.MEDIA_TYPE}"
 _ID_CHARACTERS_MAX = 80
-_RECEIVE = Action.UPLOAD_RECEIVE
-_PROGRESS_SECONDS = 1.0
-_FINAL = (SizeMismatch, ChecksumMismatch, UploadTooLarge)
 
 _DRAINED_BYTES_MAX = 64 << 20
 _DRAIN_SECONDS = 5.0
 
-Present = Callable[[Node], str]
 
-
-@dataclass(frozen=True, slots=True)
 class UploadDoor:
     """Serves upload URLs; ``present`` shows, as JSON, the file that came of one."""
 
-    house: House
-    receiver: Receiver
-    present: Present
+    def __init__(self, house: House, receiver: Receiver, present: ietf.Present) -> None:
+        self._house = house
+        self._receiver = receiver
+        self._tus = Tus(house, receiver)
+        self._draft = Draft(house, receiver, present)
+        self._by_method = {
+            "OPTIONS": self._options,
+            "HEAD": self._offset,
+            "GET": self._offset,
+            "PUT": self._whole,
+            "PATCH": self._append,
+            "DELETE": self._abandon,
+        }
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Take one request for an upload URL."""
         upload_id = scope["path"].removeprefix(PREFIX)[:_ID_CHARACTERS_MAX]
         from_ = Caller("", Credential("upload_url", upload_id), origin_of(scope))
+        asked = Asked(scope, receive, upload_id, from_)
+        send = cors.with_headers(send, cors.for_everybody(scope) | tus.EVERYWHERE)
         try:
-            file = await self._receive(scope, receive, upload_id, from_)
+            answer = await self._answer(asked)
         except Problem as problem:
-            await self._audit(problem, upload_id, from_)
-            await _answer_problem(receive, send, problem, from_.origin.request_id)
+            await self._audit(problem, asked)
+            if _is_draft(asked):
+                self._draft.refuse(problem)
+            await answer_problem(receive, send, problem, from_.origin.request_id)
             return
-        headers = [("Content-Type", "application/json"), ("Location", f"/api/v1/files/{file.id}")]
-        await respond(send, 201, headers, self.present(file).encode())
+        await respond(send, answer.status, answer.headers.items(), answer.body)
 
-    async def _audit(self, problem: Problem, upload_id: str, from_: Caller) -> None:
+    async def _answer(self, asked: Asked) -> Answer:
+        serve = self._by_method.get(asked.method)
+        if serve is None:
+            raise MethodNotAllowed(headers={"Allow": METHODS})
+        self._check_url(asked)
+        return await serve(asked)
+
+    async def _options(self, asked: Asked) -> Answer:
+        """Say what the URL speaks, to whoever may still use it."""
+        upload = await self._house.store.read(
+            lambda tx: judge_upload(tx, asked.upload_id, asked.from_, Action.UPLOAD_RECEIVE)
+        )
+        self._receiver.check_revoked(upload)
+        spoken = {"Allow": METHODS, "Accept-Patch": ACCEPT_PATCH}
+        limits = {"Upload-Limit": ietf.limits_of(self._house, upload)}
+        return Answer(204, spoken | limits | tus.capabilities(self._house))
+
+    async def _offset(self, asked: Asked) -> Answer:
+        if asked.header("tus-resumable") is not None:
+            return await self._tus.offset(asked)
+        return await self._draft.offset(asked)
+
+    async def _whole(self, asked: Asked) -> Answer:
+        part = Part(length=asked.number("content-length"))
+        received = await self._receiver.receive(asked.upload_id, asked.from_, part, asked.receive)
+        if received.file is None:  # a part of a concatenation, whole
+            return Answer(204, tus.after(received))
+        return self._draft.answer(received, last=True)
+
+    async def _append(self, asked: Asked) -> Answer:
+        return await (self._draft if _is_draft(asked) else self._tus).append(asked)
+
+    async def _abandon(self, asked: Asked) -> Answer:
+        if asked.header("tus-resumable") is not None:
+            tus.check_version(asked)
+        await self._receiver.abandon(asked.upload_id, asked.from_)
+        return Answer(204)
+
+    async def _audit(self, problem: Problem, asked: Asked) -> None:
         """Name whoever bought the upload, where the signature proved that this is its URL."""
+        action = Action.UPLOAD_ABORT if asked.method == "DELETE" else Action.UPLOAD_RECEIVE
         if isinstance(problem, UploadUrlInvalid | MethodNotAllowed):
-            target = Target(None, "upload", upload_id)
-            await self.house.knocks.record(Attempt(_RECEIVE, target, from_), problem)
+            target = Target(None, "upload", asked.upload_id)
+            await self._house.knocks.record(Attempt(action, target, asked.from_), problem)
             return
         await refused(
-            self.house.store,
-            lambda tx: uploads.attempt_to_receive(tx, upload_id, from_),
+            self._house.store,
+            lambda tx: uploads.attempt_by_url(tx, asked.upload_id, asked.from_, action),
             problem,
         )
 
-    async def _receive(self, scope: Scope, receive: Receive, upload_id: str, from_: Caller) -> Node:
-        if scope["method"] != "PUT":
-            raise MethodNotAllowed(headers={"Allow": "PUT"})
-        self._check_url(scope, upload_id)
-        part = Part(length=_announced_length(scope))
-        received = await self.receiver.receive(upload_id, from_, part, receive)
-        if received.file is None:  # a whole that is taken is a file
-            raise Internal
-        return received.file
-
-    def _check_url(self, scope: Scope, upload_id: str) -> None:
-        query = parse_qs(scope["query_string"].decode("latin-1"), max_num_fields=8)
-        expires, signature = query.get("expires", []), query.get("signature", [])
-        if len(expires) != 1 or len(signature) != 1:
-            raise UploadUrlInvalid
-        self.house.signer.check(upload_id, expires[0], signature[0], self.house.clock())
+    def _check_url(self, asked: Asked) -> None:
+        query = asked.scope["query_string"].decode("latin-1")
+        check_signature(self._house.signer, asked.upload_id, query, self._house.clock())
 
 
-def _announced_length(scope: Scope) -> int | None:
-    announced = header(scope, b"content-length")
-    if announced is None:
-        return None
-    if not announced.isdigit():
-        raise RequestMalformed("The Content-Length is not a number.")
-    return int(announced)
+def check_signature(signer: UrlSigner, upload_id: str, query: str, now: datetime) -> None:
+    """Judge the query of an upload's URL; raises UploadUrlInvalid, UploadUrlExpired."""
+    try:
+        found = parse_qs(query, max_num_fields=8)
+    except ValueError:  # more fields than any URL of ours has
+        raise UploadUrlInvalid from None
+    expires, signature = found.get("expires", []), found.get("signature", [])
+    if len(expires) != 1 or len(signature) != 1:
+        raise UploadUrlInvalid
+    signer.check(upload_id, expires[0], signature[0], now)
 
 
-async def _answer_problem(receive: Receive, send: Send, problem: Problem, request_id: str) -> None:
+def _is_draft(asked: Asked) -> bool:
+    return (
+        ietf.is_asked(asked.scope)
+        or tus.media_type(asked.header("content-type")) == ietf.MEDIA_TYPE
+    )
+
+
+async def answer_problem(receive: Receive, send: Send, problem: Problem, request_id: str) -> None:
     """Answer at once, then take what is still coming for a while, so that the client reads it.
 
     A connection closed on unread bytes is reset, and the answer may be lost with it.

@@ -123,6 +123,7 @@ def _caller(bought: dict[str, Any]) -> Caller:
 def _upload(row: Row[Any]) -> Upload:
     declared = dict(row.declared)
     declared["on_conflict"] = OnConflict(declared["on_conflict"])
+    declared["parts"] = tuple(declared.get("parts", ()))
     return Upload(
         id=row.id,
         workspace_id=row.workspace_id,

@@ -1,0 +1,135 @@
+"""tus 1.0.0 at an upload's own URL: where it stands, and bytes from there on.
+
+Extensions: creation, creation-with-upload, expiration, checksum, termination, concatenation.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from email.utils import format_datetime
+
+from doorward.server.doors.house import House
+from doorward.server.doors.transfer.checksums import ALGORITHMS, asked_check
+from doorward.server.doors.transfer.exchange import Answer, Asked
+from doorward.server.doors.transfer.receiver import Part, Received, Receiver
+from doorward.server.problems import (
+    MediaTypeUnsupported,
+    RequestMalformed,
+    TusVersionUnsupported,
+)
+from doorward.server.uploads.model import Upload, UploadStatus
+from doorward.server.uploads.service import require_open
+
+VERSION = "1.0.0"
+MEDIA_TYPE = "application/offset+octet-stream"
+EVERYWHERE = {"Tus-Resumable": VERSION}
+EXTENSIONS = (
+    "creation",
+    "creation-with-upload",
+    "expiration",
+    "checksum",
+    "termination",
+    "concatenation",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Tus:
+    """Answers requests for uploads in tus."""
+
+    house: House
+    receiver: Receiver
+
+    async def offset(self, asked: Asked) -> Answer:
+        """Say how far the upload is, by an offset that the next request can go on from.
+
+        Where every byte is there and no file has come of them, as after a crash at the wrong
+        moment, it is made now: a client that is told the length takes the upload for done.
+        """
+        check_version(asked)
+        upload = await self.receiver.settle(asked.upload_id, asked.from_)
+        if upload.status.open and upload.whole and _makes_a_file(upload):
+            part = Part(offset=upload.received_bytes, length=0)
+            received = await self.receiver.receive(asked.upload_id, asked.from_, part, _nothing)
+            upload = received.upload
+        elif not upload.status.open and upload.status is not UploadStatus.COMPLETE:
+            require_open(upload)
+        return Answer(200, {"Cache-Control": "no-store"} | await self._state(upload))
+
+    async def append(self, asked: Asked) -> Answer:
+        """Take bytes at the offset the client says."""
+        check_version(asked)
+        if media_type(asked.header("content-type")) != MEDIA_TYPE:
+            raise MediaTypeUnsupported(f"Send the bytes as {MEDIA_TYPE}.")
+        offset = asked.number("upload-offset")
+        if offset is None:
+            raise RequestMalformed("The header Upload-Offset is missing.")
+        part = Part(
+            offset=offset,
+            length=asked.number("content-length"),
+            whole_length=asked.number("upload-length"),
+            check=asked_check(asked.header("upload-checksum")),
+        )
+        received = await self.receiver.receive(asked.upload_id, asked.from_, part, asked.receive)
+        return Answer(204, after(received))
+
+    async def _state(self, upload: Upload) -> dict[str, str]:
+        declared = upload.declared
+        headers = {"Upload-Length": str(declared.size)} | after(Received(upload))
+        if declared.described:
+            headers["Upload-Metadata"] = declared.described
+        if declared.partial:
+            headers["Upload-Concat"] = "partial"
+        if declared.parts:
+            headers["Upload-Concat"] = f"final;{' '.join(await self._part_urls(declared.parts))}"
+            if upload.status.open:  # the parts are still being joined
+                del headers["Upload-Offset"]
+        return headers
+
+    async def _part_urls(self, part_ids: Sequence[str]) -> list[str]:
+        """Give the URLs of parts again, as they were when these were joined."""
+        found = await self.house.store.read(
+            lambda tx: [tx.uploads.get(part_id) for part_id in part_ids]
+        )
+        return [self.house.signer.url(part.id, part.url_expires_at) for part in found if part]
+
+
+def capabilities(house: House) -> dict[str, str]:
+    """Say what is spoken here, and how large an upload may be."""
+    return {
+        "Tus-Version": VERSION,
+        "Tus-Extension": ",".join(EXTENSIONS),
+        "Tus-Max-Size": str(house.limits.upload_bytes_max),
+        "Tus-Checksum-Algorithm": ",".join(ALGORITHMS),
+    }
+
+
+def check_version(asked: Asked) -> None:
+    """Make sure that the client speaks this version; raises TusVersionUnsupported."""
+    if asked.header("tus-resumable") != VERSION:
+        raise TusVersionUnsupported(headers={"Tus-Version": VERSION})
+
+
+def after(received: Received) -> dict[str, str]:
+    """Give the offset, and until when there is more to come or which file has come of it."""
+    upload = received.upload
+    headers = {"Upload-Offset": str(upload.received_bytes)}
+    if upload.file_id is not None:
+        headers["Content-Location"] = f"/api/v1/files/{upload.file_id}"
+    if upload.status.open:
+        headers["Upload-Expires"] = format_datetime(
+            min(upload.url_expires_at, upload.expires_at), usegmt=True
+        )
+    return headers
+
+
+def media_type(content_type: str | None) -> str:
+    """Give the media type without its parameters."""
+    return (content_type or "").partition(";")[0].strip().lower()
+
+
+def _makes_a_file(upload: Upload) -> bool:
+    return not upload.declared.partial and not upload.declared.parts
+
+
+async def _nothing() -> dict[str, object]:
+    return {"type": "http.request", "body": b"", "more_body": False}
