@@ -4,7 +4,7 @@ import re
 from base64 import b64decode
 from binascii import Error as NotBase64
 from email.message import Message
-from urllib.parse import parse_qs
+from urllib.parse import parse_qs, unquote
 
 from pydantic import ValidationError
 
@@ -17,6 +17,7 @@ NAME_DEFAULT = "upload"
 METADATA_CHARACTERS_MAX = 8192
 _KEY = re.compile(r"[!-+\--~]+")
 _SHA256 = re.compile(r"sha-256=:([A-Za-z0-9+/]{43}=):")
+_EXACT_NAME = re.compile(r"filename\*=utf-8'[^']*'([^\s;]+)", re.IGNORECASE)
 # Under these names clients send what Doorward calls otherwise; the first that is there counts.
 _NAMES = {"name": ("filename", "name"), "content_type": ("filetype", "type")}
 _OWN = ("parent_id", "on_conflict", "checksum")
@@ -100,9 +101,12 @@ def _text(key: str, encoded: str) -> str:
 
 
 def _filename(disposition: str | None) -> str | None:
-    """Read the name in a Content-Disposition, in either of its two forms (RFC 6266)."""
+    """Read the name in a Content-Disposition, the exact form before the plain one (RFC 6266)."""
     if disposition is None:
         return None
+    exact = _EXACT_NAME.search(disposition)
+    if exact is not None:
+        return unquote(exact[1])
     message = Message()
     message["Content-Disposition"] = disposition
     return message.get_filename()
