@@ -21,6 +21,7 @@ from doorward.client.transfers import (
     Progress,
     describe_break,
     needs_renewal,
+    offset_of,
     sent_again,
     upload_declaration,
 )
@@ -170,7 +171,7 @@ class AsyncDoorward:
         progress: Progress | None = None,
         **declared: Any,
     ) -> File:
-        """Send a file, again after a cut, and check that what was stored is what was read.
+        """Send a file, going on after a cut, and check that what was stored is what was read.
 
         Raises DoorwardError, DigestMismatch, OSError.
         """
@@ -180,7 +181,8 @@ class AsyncDoorward:
         )
         for attempt in range(1, self._retry.tries + 1):
             try:
-                return outgoing.check(await self._send(upload, outgoing))
+                start = 0 if attempt == 1 else await self._offset(upload)
+                return outgoing.check(await self._send(upload, outgoing, start))
             except DoorwardError as error:
                 if attempt == self._retry.tries or not sent_again(error):
                     raise
@@ -251,18 +253,41 @@ class AsyncDoorward:
             token = await token
         return {"Authorization": f"Bearer {token}"} if token else {}
 
-    async def _send(self, upload: Upload, outgoing: Outgoing) -> File:
-        """Send to the signed URL, which needs no credential and gets none."""
-        headers = {"Content-Length": str(outgoing.size)}
+    async def _offset(self, upload: Upload) -> int | None:
+        """Ask the signed URL how far the upload is, None where it is complete."""
         try:
-            response = await self._http.put(
-                upload.url or "", content=_beside(outgoing.chunks()), headers=headers
+            # HEAD asks the same, and its answer can't say what is wrong.
+            response = await self._http.get(upload.url or "")
+        except httpx2.TransportError as exc:
+            raise ConnectionFailed(describe_break(exc)) from exc
+        if not response.is_success:
+            raise error_of(response.status_code, response.content)
+        return offset_of(response.headers, upload.size)
+
+    async def _send(self, upload: Upload, outgoing: Outgoing, start: int | None) -> File:
+        """Send to the signed URL, which needs no credential and gets none."""
+        if start is None:
+            return await self._arrived(upload, outgoing)
+        try:
+            response = await self._http.request(
+                "PATCH" if start else "PUT",
+                upload.url or "",
+                content=_beside(outgoing.chunks(start)),
+                headers=outgoing.headers(start),
             )
         except httpx2.TransportError as exc:
             raise ConnectionFailed(describe_break(exc)) from exc
         if not response.is_success:
             raise error_of(response.status_code, response.content)
         return calls.SENT.read(response.content)
+
+    async def _arrived(self, upload: Upload, outgoing: Outgoing) -> File:
+        """Read the file of an upload whose last answer was lost on the way."""
+        await asyncio.to_thread(outgoing.hash_all)
+        done = await self.run(calls.upload(upload.id))
+        if done.file is None:
+            raise ConnectionFailed("The upload is complete, and its file is not there.")
+        return done.file
 
     async def _fetch(self, incoming: Incoming) -> None:
         if incoming.whole:

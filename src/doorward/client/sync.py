@@ -20,6 +20,7 @@ from doorward.client.transfers import (
     Progress,
     describe_break,
     needs_renewal,
+    offset_of,
     sent_again,
     upload_declaration,
 )
@@ -167,7 +168,7 @@ class Doorward:
         progress: Progress | None = None,
         **declared: Any,
     ) -> File:
-        """Send a file, again after a cut, and check that what was stored is what was read.
+        """Send a file, going on after a cut, and check that what was stored is what was read.
 
         Raises DoorwardError, DigestMismatch, OSError.
         """
@@ -175,7 +176,8 @@ class Doorward:
         upload = self.declare_upload(workspace_id, **upload_declaration(outgoing, name, declared))
         for attempt in range(1, self._retry.tries + 1):
             try:
-                return outgoing.check(self._send(upload, outgoing))
+                start = 0 if attempt == 1 else self._offset(upload)
+                return outgoing.check(self._send(upload, outgoing, start))
             except DoorwardError as error:
                 if attempt == self._retry.tries or not sent_again(error):
                     raise
@@ -243,16 +245,41 @@ class Doorward:
         token = self._token() if callable(self._token) else self._token
         return {"Authorization": f"Bearer {token}"} if token else {}
 
-    def _send(self, upload: Upload, outgoing: Outgoing) -> File:
-        """Send to the signed URL, which needs no credential and gets none."""
-        headers = {"Content-Length": str(outgoing.size)}
+    def _offset(self, upload: Upload) -> int | None:
+        """Ask the signed URL how far the upload is, None where it is complete."""
         try:
-            response = self._http.put(upload.url or "", content=outgoing.chunks(), headers=headers)
+            # HEAD asks the same, and its answer can't say what is wrong.
+            response = self._http.get(upload.url or "")
+        except httpx2.TransportError as exc:
+            raise ConnectionFailed(describe_break(exc)) from exc
+        if not response.is_success:
+            raise error_of(response.status_code, response.content)
+        return offset_of(response.headers, upload.size)
+
+    def _send(self, upload: Upload, outgoing: Outgoing, start: int | None) -> File:
+        """Send to the signed URL, which needs no credential and gets none."""
+        if start is None:
+            return self._arrived(upload, outgoing)
+        try:
+            response = self._http.request(
+                "PATCH" if start else "PUT",
+                upload.url or "",
+                content=outgoing.chunks(start),
+                headers=outgoing.headers(start),
+            )
         except httpx2.TransportError as exc:
             raise ConnectionFailed(describe_break(exc)) from exc
         if not response.is_success:
             raise error_of(response.status_code, response.content)
         return calls.SENT.read(response.content)
+
+    def _arrived(self, upload: Upload, outgoing: Outgoing) -> File:
+        """Read the file of an upload whose last answer was lost on the way."""
+        outgoing.hash_all()
+        done = self.run(calls.upload(upload.id))
+        if done.file is None:
+            raise ConnectionFailed("The upload is complete, and its file is not there.")
+        return done.file
 
     def _fetch(self, incoming: Incoming) -> None:
         if incoming.whole:

@@ -1,6 +1,6 @@
 """What both clients share of moving bytes: reading, checking, and keeping what has arrived."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,16 +17,28 @@ from doorward.client.errors import DigestMismatch, DoorwardError
 from doorward.client.model import File
 
 Progress = Callable[[int], None]
-"""Called with the number of bytes moved since the last call; negative when a try starts over."""
+"""Called with the number of bytes moved since the last call; negative for those to send again."""
 
 PART = ".part"
-_AGAIN = frozenset({"connection_failed", "content_interrupted", "upload_superseded", "busy"})
+_AGAIN = frozenset(
+    {
+        "connection_failed",
+        "content_interrupted",
+        "upload_superseded",
+        "upload_held",
+        "upload_offset_mismatch",
+        "busy",
+    }
+)
 _RENEW = "upload_url_expired"
 
 
 @dataclass(slots=True)
 class Outgoing:
-    """A file on its way out, read again from the start at every try."""
+    """A file on its way out; every try goes on from where the server says that the last one ended.
+
+    It is read from its beginning all the same, since the digest is that of the whole.
+    """
 
     path: Path
     progress: Progress | None = None
@@ -43,24 +55,45 @@ class Outgoing:
         """Give what to declare: nothing where the answer can be checked, else a SHA-256."""
         return None if blake3_hasher() is not None else file_sha256(self.path)
 
-    def chunks(self) -> Iterator[bytes]:
-        """Read the file, counting and hashing; never more than was declared."""
+    def chunks(self, start: int) -> Iterator[bytes]:
+        """Give the bytes from ``start`` on, counting and hashing; never more than was declared."""
         self.hasher = blake3_hasher()
-        self._count(-self._moved)
-        left = self.size
+        self._count(start - self._moved)
         with self.path.open("rb") as file:
-            while left and (chunk := file.read(min(CHUNK_BYTES, left))):
-                left -= len(chunk)
-                if self.hasher is not None:
-                    self.hasher.update(chunk)
+            for _ in self._read(file, start):
+                pass
+            for chunk in self._read(file, self.size - start):
                 yield chunk
                 self._count(len(chunk))
+
+    def headers(self, start: int) -> dict[str, str]:
+        """Say which part of the file comes, and that it is the last one; nothing of a whole."""
+        length = {"Content-Length": str(self.size - start)}
+        if start == 0:
+            return length
+        return length | {
+            "Content-Type": "application/partial-upload",
+            "Upload-Offset": str(start),
+            "Upload-Complete": "?1",
+        }
+
+    def hash_all(self) -> None:
+        """Hash the file where every byte of it has arrived already."""
+        for _ in self.chunks(self.size):
+            pass
 
     def check(self, file: File) -> File:
         """Make sure that the server stored what was read; raises DigestMismatch."""
         if self.hasher is not None and file.digest != f"blake3:{self.hasher.hexdigest()}":
             raise DigestMismatch(self.path.name)
         return file
+
+    def _read(self, file: IO[bytes], size: int) -> Iterator[bytes]:
+        while size and (chunk := file.read(min(CHUNK_BYTES, size))):
+            size -= len(chunk)
+            if self.hasher is not None:
+                self.hasher.update(chunk)
+            yield chunk
 
     def _count(self, moved: int) -> None:
         self._moved += moved
@@ -135,6 +168,14 @@ class Incoming:
         self._shown += moved
         if self.progress is not None and moved:
             self.progress(moved)
+
+
+def offset_of(headers: Mapping[str, str], size: int) -> int | None:
+    """Read how many bytes the server has; None where a file has come of them already."""
+    if headers.get("upload-complete") == "?1":
+        return None
+    offset = headers.get("upload-offset", "")
+    return min(int(offset), size) if offset.isascii() and offset.isdigit() else 0
 
 
 def describe_break(exc: Exception) -> str:
