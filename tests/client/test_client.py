@@ -326,8 +326,9 @@ def test_an_upload_that_is_cut_goes_on_where_it_was_and_arrives_whole(server, tm
         back = client.download_file(file, tmp_path / "back")
     proxy.listener.close()
 
-    # Every byte once, but for what the server had not taken in when the next request asked.
-    assert proxy.passed < len(content) + 500_000
+    # Again only what the server had not taken in when it was asked, as the progress says too.
+    again = -sum(step for step in moved if step < 0)
+    assert proxy.passed < len(content) + again + 20_000
     assert proxy.cuts == []
     assert back.read_bytes() == content
 
