@@ -62,8 +62,13 @@ class Person:
     def patch(self, path: str, **body: object):
         return self.call("PATCH", path, **_json(body))
 
-    def delete(self, path: str):
-        return self.call("DELETE", path)
+    def delete(self, path: str, **request: object):
+        return self.call("DELETE", path, **request)
+
+    def purge(self, file_id: str):
+        """Put something in the bin, and delete it there for good."""
+        assert self.delete(f"files/{file_id}").status_code == 204
+        return self.delete(f"files/{file_id}", params={"permanently": True})
 
     def home(self) -> str:
         """The person's own workspace."""
@@ -146,9 +151,10 @@ class House:
 
     def sweep(self) -> None:
         """Sweep now, as the server does every few seconds."""
-        from doorward.server.sweeper import sweep
+        from doorward.server.sweeper import sweep, sweep_bin
 
         life = self.client.app._app
+        self.client.portal.call(sweep_bin, life._store, life._limits)
         self.client.portal.call(sweep, life._store, life._blobs)
 
     def store(self):

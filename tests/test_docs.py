@@ -182,6 +182,14 @@ def test_every_problem_is_documented_and_nothing_else():
     assert set(re.findall(r"^\| `(\w+)` \|", page, re.MULTILINE)) == set(Problem.catalogue)
 
 
+def test_every_fault_that_fsck_names_is_documented_and_nothing_else():
+    from doorward.server.integrity.model import Fault
+
+    page = (ROOT / "docs/reference/fsck.md").read_text()
+
+    assert set(re.findall(r"^\| `(\w+)` \|", page, re.MULTILINE)) == {one.value for one in Fault}
+
+
 def test_every_setting_that_the_code_reads_is_documented():
     source = (ROOT / "src/doorward/server/settings.py").read_text()
     read = set(re.findall(r'"((?:DOORWARD|CLERK)_[A-Z_]+)"', source))

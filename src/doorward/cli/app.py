@@ -21,6 +21,7 @@ class Row:
 ROWS = {
     "serve": Row("serve", "serve", "Serve workspaces, files and the API."),
     "doctor": Row("doctor", "doctor", "Check settings, folder, disk and server."),
+    "fsck": Row("fsck", "fsck", "Compare rows and bytes, and mend what can be mended."),
     "dev": Row("dev", "app", "The local stand-in for Clerk: tokens without an account."),
     "login": Row("session", "login", "Sign in to a server and remember it."),
     "whoami": Row("session", "whoami", "Say who you are to the server."),

@@ -36,6 +36,7 @@ from doorward.server.store.sql.store import SqlStore
 from doorward.server.sweeper import keep_sweeping
 from doorward.server.uploads.model import Limits
 from doorward.server.uploads.urls import UrlSigner
+from doorward.server.workspaces.policy import Policy
 from doorward.standin import DEFAULT_PARTY, Standin
 from doorward.standin.app import create_app as create_standin
 from doorward.standin.deliveries import keep_delivering
@@ -63,7 +64,16 @@ def create_app(settings: Settings, clock: Clock | None = None) -> App:
         blobs=blobs,
         signer=UrlSigner(settings.public_url, settings.secret.encode()),
         limits=Limits(
-            settings.upload_bytes_max, settings.upload_url_seconds, settings.upload_life_seconds
+            settings.upload_bytes_max,
+            settings.upload_url_seconds,
+            settings.upload_life_seconds,
+            blob_grace_seconds=settings.blob_grace_seconds,
+            bin_days=settings.bin_days,
+            policy=Policy(
+                max_files=settings.workspace_files_max,
+                allowed_types=settings.allowed_types,
+                denied_extensions=settings.denied_extensions,
+            ),
         ),
         quota_bytes=settings.workspace_quota_bytes,
         clock=now,
@@ -85,7 +95,15 @@ def create_app(settings: Settings, clock: Clock | None = None) -> App:
         documents=create_documents(lambda: openapi_of(rest)),
         standin=create_standin(standin, base_path=STANDIN) if standin else None,
     )
-    life = _Life(doors, guard, store, blobs, before_end=house.knocks.flush, standin=standin)
+    life = _Life(
+        doors,
+        guard,
+        store,
+        blobs,
+        house.limits,
+        before_end=house.knocks.flush,
+        standin=standin,
+    )
     return RequestContext(life, streaming=TRANSFER)
 
 
@@ -136,6 +154,7 @@ class _Life:
         guard: ClerkAuth,
         store: SqlStore,
         blobs: LocalBlobs,
+        limits: Limits,
         before_end: Callable[[], None],
         standin: Standin | None,
     ) -> None:
@@ -145,6 +164,7 @@ class _Life:
         self._guard = guard
         self._store = store
         self._blobs = blobs
+        self._limits = limits
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -157,7 +177,7 @@ class _Life:
     async def _lifespan(self, receive: Receive, send: Send) -> None:
         await receive()
         await self._warm_up()
-        working = [asyncio.create_task(keep_sweeping(self._store, self._blobs))]
+        working = [asyncio.create_task(keep_sweeping(self._store, self._blobs, self._limits))]
         if self._standin is not None:
             working.append(asyncio.create_task(keep_delivering(self._standin)))
         await send({"type": "lifespan.startup.complete"})

@@ -7,15 +7,15 @@ from typing import Protocol, TypeVar
 
 from doorward.server.audit.model import Attempt, Target
 from doorward.server.audit.service import record, record_problem
+from doorward.server.integrity.ports import IntegrityTx
 from doorward.server.problems import Internal, Problem
-from doorward.server.uploads.ports import UploadTx
 
 T = TypeVar("T")
 
 log = logging.getLogger("doorward.commands")
 
 
-class Tx(UploadTx, Protocol):
+class Tx(IntegrityTx, Protocol):
     """A transaction over everything."""
 
 

@@ -3,7 +3,8 @@
 import asyncio
 import fcntl
 import os
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import IO
 
 from doorward.server.settings import Secret, Settings, kept_secret, make_secret
 from doorward.server.store.blobs.local import LocalBlobs
-from doorward.server.store.sql.migrate import migrate
+from doorward.server.store.sql.migrate import migrate, require_current
 from doorward.server.store.sql.sqlite import open_engine
 from doorward.server.store.sql.store import SqlStore
 from doorward.server.sweeper import recover
@@ -58,15 +59,26 @@ class Tenancy:
         return True
 
 
-async def _recover(settings: Settings) -> None:
+@contextmanager
+def opened(settings: Settings) -> Iterator[tuple[SqlStore, LocalBlobs]]:
+    """Open rows and bytes of a folder that is there, beside whoever serves it.
+
+    Raises NotMigrated.
+    """
     engine = open_engine(settings.database, durable=settings.durable)
+    require_current(engine, settings.database)
     store = SqlStore(engine, _now)
     blobs = LocalBlobs(settings.blobs, durable=settings.durable)
     try:
-        await recover(store, blobs)
+        yield store, blobs
     finally:
         store.close()
         blobs.close()
+
+
+async def _recover(settings: Settings) -> None:
+    with opened(settings) as (store, blobs):
+        await recover(store, blobs)
 
 
 def _now() -> datetime:

@@ -105,6 +105,20 @@ class MediaTypeUnsupported(Problem):
     advice = "Send the body as application/json."
 
 
+class MediaTypeRefused(Problem):
+    """A file of a type that may not be put there, by its declaration or by its bytes."""
+
+    code, status, title = "media_type_refused", 415, "Type of file refused"
+    advice = "Files of this type may not be put here."
+
+
+class PolicyRefused(Problem):
+    """A name, or one file more, that the workspace's or the operator's policy does not allow."""
+
+    code, status, title = "policy_refused", 422, "Refused by policy"
+    advice = "The policy of this workspace does not allow this."
+
+
 class WorkspaceNotFound(Problem):
     """The workspace is missing or hidden: the two can't be told apart."""
 

@@ -1,6 +1,7 @@
 """All settings, read once from the environment and judged together before anything starts."""
 
 import ipaddress
+import re
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -15,6 +16,8 @@ T = TypeVar("T")
 PORT_DEFAULT = 8040
 GIBIBYTE = 1 << 30
 _SECRET_BYTES = 32
+_TYPE = re.compile(r"[a-z0-9!#$&^_.+-]+/(?:\*|[a-z0-9!#$&^_.+-]+)")
+_EXTENSION = re.compile(r"[a-z0-9_-]{1,32}")
 _CLERK = (
     "CLERK_SECRET_KEY",
     "CLERK_PUBLISHABLE_KEY",
@@ -72,6 +75,11 @@ class Settings:
     upload_bytes_max: int = 50 * GIBIBYTE
     upload_url_seconds: int = 900
     upload_life_seconds: int = 86_400
+    blob_grace_seconds: int = 3600
+    bin_days: int = 30
+    allowed_types: tuple[str, ...] = ()
+    denied_extensions: tuple[str, ...] = ()
+    workspace_files_max: int | None = None
     workspace_quota_bytes: int = 50 * GIBIBYTE
     stop_grace_seconds: int = 30
     organization_roles: Mapping[str, Role] = field(default_factory=dict)
@@ -138,6 +146,11 @@ class _Reader:
             upload_bytes_max=self.number("DOORWARD_UPLOAD_BYTES_MAX", 50 * GIBIBYTE, 1),
             upload_url_seconds=self.number("DOORWARD_UPLOAD_URL_SECONDS", 900, 1, 86_400),
             upload_life_seconds=self.number("DOORWARD_UPLOAD_LIFE_SECONDS", 86_400, 1),
+            blob_grace_seconds=self.number("DOORWARD_BLOB_GRACE_SECONDS", 3600, 0),
+            bin_days=self.number("DOORWARD_BIN_DAYS", 30, 0, 36_500),
+            allowed_types=self.listed("DOORWARD_ALLOWED_TYPES", _TYPE, "image/*, text/plain"),
+            denied_extensions=self.listed("DOORWARD_DENIED_EXTENSIONS", _EXTENSION, "exe, scr"),
+            workspace_files_max=self.number("DOORWARD_FILES_MAX", 0, 0) or None,
             workspace_quota_bytes=self.number("DOORWARD_QUOTA_BYTES", 50 * GIBIBYTE, 0),
             stop_grace_seconds=self.number("DOORWARD_STOP_GRACE_SECONDS", 30, 0, 3600),
             organization_roles=self.organization_roles(),
@@ -175,6 +188,13 @@ class _Reader:
         bound = f"from {least} to {most}" if most < 1 << 62 else f"of {least} or more"
         self.mistake(f"{name} is {text!r}: give a whole number {bound}.")
         return default
+
+    def listed(self, name: str, form: re.Pattern[str], example: str) -> tuple[str, ...]:
+        parts = [part.strip().lower() for part in (self.text(name) or "").split(",")]
+        wrong = [part for part in parts if part and not form.fullmatch(part)]
+        if wrong:
+            self.mistake(f"{name} has {wrong[0]!r}: write a list such as {example}.")
+        return tuple(part for part in parts if part)
 
     def choice(self, name: str, choices: Mapping[str, T], default: str) -> T:
         text = self.text(name) or default

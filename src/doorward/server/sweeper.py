@@ -1,4 +1,4 @@
-"""What goes by itself: uploads whose life is over, and blobs that no row needs."""
+"""What goes by itself: uploads and what is in the bin when their time is over, and blobs."""
 
 import asyncio
 import logging
@@ -6,6 +6,8 @@ from contextlib import suppress
 from datetime import timedelta
 
 from doorward.server.commands import Store, Tx
+from doorward.server.files.purging import purge_overdue
+from doorward.server.uploads.model import Limits
 from doorward.server.uploads.ports import BlobStore
 from doorward.server.uploads.sweeping import reopen_interrupted, sweep_overdue
 
@@ -13,6 +15,7 @@ log = logging.getLogger("doorward.sweeper")
 
 BATCH = 500
 EVENTS_KEPT = timedelta(days=7)
+BIN_BATCH = 20  # each may be a folder of any size, and other commands wait meanwhile
 PERIOD_SECONDS = 5.0
 
 
@@ -24,12 +27,17 @@ async def recover(store: Store, blobs: BlobStore) -> None:
 
 
 async def sweep(store: Store, blobs: BlobStore) -> None:
-    """End what is overdue and remove what is doomed; blobs first, then the notes of them."""
+    """End what is overdue and remove what is doomed; blobs first, then the notes of them.
+
+    A blob is claimed in a transaction that makes sure that nothing names it, and from then on
+    nothing can, before its bytes go.
+    """
     while await store.read(lambda tx: bool(tx.uploads.overdue(tx.now, 1))):
         await store.write(lambda tx: sweep_overdue(tx, BATCH))
     while await store.write(lambda tx: tx.events.drop_before(tx.now - EVENTS_KEPT, BATCH)) == BATCH:
         pass
-    while keys := await store.read(lambda tx: tx.blobs.doomed(BATCH)):
+    while await store.read(lambda tx: tx.blobs.is_due(tx.now)):
+        keys = await store.write(lambda tx: tx.blobs.claim(tx.now, BATCH))
         await asyncio.to_thread(_delete_all, blobs, keys)
         gone = keys
 
@@ -39,11 +47,20 @@ async def sweep(store: Store, blobs: BlobStore) -> None:
         await store.write(forget)
 
 
-async def keep_sweeping(store: Store, blobs: BlobStore) -> None:
+async def sweep_bin(store: Store, limits: Limits) -> None:
+    """Delete for good what was in the bin long enough."""
+    days, grace = limits.bin_days, limits.blob_grace_seconds
+    if days:
+        while await store.read(lambda tx: bool(tx.files.bin_overdue(tx.now - timedelta(days), 1))):
+            await store.write(lambda tx: purge_overdue(tx, days, grace, BIN_BATCH))
+
+
+async def keep_sweeping(store: Store, blobs: BlobStore, limits: Limits) -> None:
     """Sweep again and again until cancelled; a sweep that fails is logged and tried again."""
     while True:
         await asyncio.sleep(PERIOD_SECONDS)
         try:
+            await sweep_bin(store, limits)
             await sweep(store, blobs)
         except Exception:  # one sweep that fails must not be the last one
             log.exception("a sweep failed")

@@ -63,7 +63,10 @@ class Node:
 
 @dataclass(frozen=True, slots=True)
 class Version:
-    """One content that a file had; ``number`` counts from 1."""
+    """One content that a file had; ``number`` counts from 1.
+
+    ``counted_bytes`` is what it took of the quota: its size, or 0 for one that came back.
+    """
 
     id: str
     file_id: str
@@ -72,3 +75,13 @@ class Version:
     content: Content
     created_by: str
     created_at: datetime
+    counted_bytes: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Purged:
+    """What went for good: how many nodes, what that frees of the quota, and what they held."""
+
+    nodes: int
+    freed_bytes: int
+    contents: list[Content]

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Protocol
 
 from doorward.server.events.ports import EventTx
-from doorward.server.files.model import Node, Version
+from doorward.server.files.model import Node, Purged, Version
 from doorward.server.paging import Page
 from doorward.server.workspaces.ports import WorkspaceTx
 
@@ -52,6 +52,15 @@ class FileRows(Protocol):
     def unbin(self, workspace_id: str, file_id: str) -> None:
         """Take out of the bin all that ``file_id`` took into it."""
 
+    def count(self, workspace_id: str) -> int:
+        """Say how many live files there are."""
+
+    def purge(self, node: Node) -> Purged:
+        """Remove for good what a node took into the bin; what else lay under it moves up."""
+
+    def bin_overdue(self, before: datetime, limit: int) -> list[Node]:
+        """List what was itself put in the bin at that time or earlier, in any workspace."""
+
     def versions(self, workspace_id: str, file_id: str, page: Page) -> list[Version]:
         """List versions, newest first."""
 
@@ -59,8 +68,31 @@ class FileRows(Protocol):
         """Give one version."""
 
 
+class ContentRows(Protocol):
+    """What lies under which key: identical content once per workspace, and never across them."""
+
+    def same(self, workspace_id: str, size: int, digest: str) -> str | None:
+        """Give the key of sound bytes that the workspace has, those on their way out included."""
+
+    def keep(self, key: str) -> None:
+        """Take back the note that the blob may go."""
+
+    def is_damaged(self, key: str) -> bool:
+        """Say whether the bytes are known not to be what they were."""
+
+    def replace(self, key: str, sound: str) -> None:
+        """Let whatever names a blob name another one of the same content."""
+
+    def heal(self, workspace_id: str, size: int, digest: str, key: str) -> list[str]:
+        """Put a blob in the place of damaged ones that held the same; gives those it replaced."""
+
+
 class FileTx(WorkspaceTx, EventTx, Protocol):
     """A transaction over files."""
+
+    @property
+    def contents(self) -> ContentRows:
+        """What lies under which key."""
 
     @property
     def files(self) -> FileRows:

@@ -19,6 +19,7 @@ from doorward.server.problems import (
     MoveIntoSelf,
     NotInBin,
     ParentInvalid,
+    StorageFailed,
     TooDeep,
     VersionNotFound,
     WorkspaceNotFound,
@@ -215,6 +216,7 @@ def add_version(
         content=content,
         created_by=who.user_id,
         created_at=tx.now,
+        counted_bytes=content.size if new_bytes else 0,
     )
     changed = replace(
         node,
@@ -248,17 +250,24 @@ def open_content(
 ) -> tuple[Node, Content]:
     """Give the content to download, the file's own or an older version's.
 
-    Raises FileNotFound, PermissionDenied, VersionNotFound.
+    Raises FileNotFound, PermissionDenied, VersionNotFound, and StorageFailed where the bytes are
+    known not to be what they were.
     """
     node = find(tx, who, Action.FILE_DOWNLOAD, file_id)
-    if node.content is None:
+    content = node.content
+    if content is None:
         raise FileNotFound("A folder has no content.")
-    if version_id is None:
-        return node, node.content
-    version = tx.files.version(node.workspace_id, node.id, version_id)
-    if version is None:
-        raise VersionNotFound
-    return node, version.content
+    if version_id is not None:
+        version = tx.files.version(node.workspace_id, node.id, version_id)
+        if version is None:
+            raise VersionNotFound
+        content = version.content
+    if tx.contents.is_damaged(content.blob_key):
+        raise StorageFailed(
+            "The stored bytes of this file are damaged. Upload it again to have it back.",
+            reason="damaged",
+        )
+    return node, content
 
 
 def require_folder(tx: FileTx, workspace_id: str, folder_id: str | None) -> None:

@@ -7,6 +7,7 @@ from enum import StrEnum
 from doorward.server.files.model import OnConflict
 from doorward.server.permission.caller import Caller
 from doorward.server.problems import Json
+from doorward.server.workspaces.policy import NO_POLICY, Policy
 
 
 class UploadStatus(StrEnum):
@@ -76,8 +77,11 @@ class Upload:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What the operator allows; sizes in bytes, lives in seconds."""
+    """What the operator allows; sizes in bytes, lives in seconds, 0 days in the bin for ever."""
 
     upload_bytes_max: int
     url_life_seconds: int
     upload_life_seconds: int
+    blob_grace_seconds: int = 3600
+    bin_days: int = 30
+    policy: Policy = NO_POLICY

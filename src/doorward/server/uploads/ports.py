@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
 
+from doorward.server.files.model import Content
 from doorward.server.files.ports import FileTx
 from doorward.server.uploads.model import Upload
 
@@ -24,6 +25,9 @@ class UploadRows(Protocol):
     def holders(self, upload_ids: Collection[str]) -> dict[str, str | None]:
         """Say who holds each of these uploads, as far as they are there."""
 
+    def count_open(self, workspace_id: str) -> int:
+        """Say how many uploads of a workspace may still become files."""
+
     def overdue(self, at: datetime, limit: int) -> list[Upload]:
         """List open uploads whose life is over."""
 
@@ -35,10 +39,19 @@ class BlobRows(Protocol):
     """Blobs that no row needs any more, so that a crash can't make anybody forget them."""
 
     def doom(self, key: str) -> None:
-        """Note that the blob may go once this is durable."""
+        """Note that the blob may go once this is durable: it never was anybody's."""
 
-    def doomed(self, limit: int) -> list[str]:
-        """List blobs that are to go."""
+    def release(self, workspace_id: str, contents: Sequence[Content], due: datetime) -> None:
+        """Note that those of the blobs that no version names any more may go from ``due`` on."""
+
+    def is_due(self, at: datetime) -> bool:
+        """Say whether there is a blob to go."""
+
+    def claim(self, at: datetime, limit: int) -> list[str]:
+        """Give blobs that go now, so that nothing can name them any more.
+
+        A note on a blob that is named after all is dropped instead.
+        """
 
     def forget(self, keys: Sequence[str]) -> None:
         """Drop the notes of blobs that are gone."""
@@ -124,6 +137,9 @@ class BlobStore(Protocol):
 
     def read(self, key: str, start: int, stop: int) -> AsyncGenerator[bytes, None]:
         """Give bytes ``start`` to ``stop`` (exclusive) in chunks; raises StorageFailed."""
+
+    async def size(self, key: str) -> int | None:
+        """Say how many bytes a blob has, None where there is none; raises StorageFailed."""
 
     def delete(self, key: str) -> None:
         """Remove a blob; nothing happens where there is none."""

@@ -24,6 +24,7 @@ from doorward.server.problems import (
 )
 from doorward.server.uploads.concatenation import close_parts, parts_of
 from doorward.server.uploads.model import Upload, UploadStatus
+from doorward.server.uploads.policy import check_declared
 from doorward.server.uploads.ports import Stored, UploadTx
 from doorward.server.uploads.service import (
     announce_upload,
@@ -34,19 +35,36 @@ from doorward.server.uploads.service import (
     refuse_over_quota,
     require_open,
 )
+from doorward.server.workspaces.policy import NO_POLICY, Policy
 
 
 @dataclass(frozen=True, slots=True)
 class Hold:
-    """One request's hold of an upload; ``taken_over`` says that another request had it."""
+    """One request's hold of an upload; ``taken_over`` says that another request had it.
+
+    ``policy`` is the workspace's as the request found it.
+    """
 
     upload: Upload
     taken_over: bool = False
+    policy: Policy = NO_POLICY
 
     @property
     def blob_key(self) -> str:
         """Where the bytes are written."""
         return self.upload.blob_key or ""
+
+
+@dataclass(frozen=True, slots=True)
+class Earlier:
+    """A blob of the same content, and whether its bytes are still that."""
+
+    key: str
+    is_sound: bool
+
+
+class EarlierUnseen(Exception):
+    """The same content was stored meanwhile; nothing was changed, look at it and try again."""
 
 
 def judge_upload(tx: UploadTx, upload_id: str, from_: Caller, action: Action) -> Upload:
@@ -77,7 +95,9 @@ def hold_judged(tx: UploadTx, upload: Upload) -> Hold:
     """Take hold of an open upload whose buyer was judged in this transaction."""
     held = replace(upload, status=UploadStatus.RECEIVING, holder=tx.new_id("hold"))
     tx.uploads.put(held)
-    return Hold(held, taken_over=upload.holder is not None)
+    workspace = tx.workspaces.get(upload.workspace_id)
+    policy = NO_POLICY if workspace is None else workspace.policy
+    return Hold(held, taken_over=upload.holder is not None, policy=policy)
 
 
 def hold_concatenation(tx: UploadTx, upload_id: str, from_: Caller) -> tuple[Hold, list[Upload]]:
@@ -105,7 +125,8 @@ def confirm_hold(tx: UploadTx, hold: Hold) -> Hold:
     Raises UploadNotFound, UploadClosed, UploadSuperseded.
     """
     upload = _still_held(tx, hold)
-    return Hold(replace(hold.upload, received_bytes=upload.received_bytes))
+    known = replace(hold.upload, received_bytes=upload.received_bytes)
+    return Hold(known, policy=hold.policy)
 
 
 def note_received(tx: UploadTx, hold: Hold, received_bytes: int) -> bool:
@@ -123,28 +144,41 @@ def note_received(tx: UploadTx, hold: Hold, received_bytes: int) -> bool:
     return upload.holder == hold.upload.holder
 
 
-def finish_upload(tx: UploadTx, hold: Hold, stored: Stored) -> tuple[Upload, Node]:
+def find_same(tx: UploadTx, hold: Hold, stored: Stored) -> str | None:
+    """Give the key under which the workspace has this content already."""
+    return tx.contents.same(hold.upload.workspace_id, stored.size, stored.digest)
+
+
+def finish_upload(
+    tx: UploadTx, hold: Hold, stored: Stored, earlier: Earlier | None = None
+) -> tuple[Upload, Node]:
     """Make durable bytes a file, by one row; the parts they were copied from go.
 
+    An ``earlier`` blob of the same content is used instead of the new one, if it is sound.
+    Raises EarlierUnseen where the workspace has one that was not looked at.
+
     Raises UploadSuperseded, UploadClosed, UploadNotFound, PermissionDenied, NameTaken,
-    ParentInvalid, QuotaExceeded, PartInvalid.
+    ParentInvalid, QuotaExceeded, PartInvalid, MediaTypeRefused, PolicyRefused, UploadTooLarge.
     """
     upload = _still_held(tx, hold)
     close_parts(tx, upload)
     who = bought_by(tx, upload, hold.upload.by)
     workspace = enter_again(tx, who, Action.UPLOAD_FINISH, upload)
     promised = upload.declared.size
+    check_declared(upload.declared, [workspace.policy])
     refuse_over_quota(
         replace(workspace, reserved_bytes=workspace.reserved_bytes - promised), stored.size
     )
     require_folder(tx, upload.workspace_id, upload.declared.parent_id)
-    file = _place(tx, who, upload, hold.blob_key, stored)
+    blob_key = _settle(tx, hold, stored, earlier)
+    file = _place(tx, who, upload, blob_key, stored)
     tx.workspaces.reserve(upload.workspace_id, -promised)
     done = replace(
         upload,
         status=UploadStatus.COMPLETE,
         holder=None,
         received_bytes=stored.size,
+        blob_key=blob_key,
         file_id=file.id,
     )
     tx.uploads.put(done)
@@ -208,6 +242,35 @@ def _still_held(tx: UploadTx, hold: Hold) -> Upload:
     if upload.holder != hold.upload.holder:
         raise UploadSuperseded
     return upload
+
+
+def _settle(tx: UploadTx, hold: Hold, stored: Stored, earlier: Earlier | None) -> str:
+    """Say under which key the content stays: identical content lies once in a workspace.
+
+    Only the whole, sent and hashed, comes this far, so nobody learns by it what others have.
+    """
+    same = find_same(tx, hold, stored)
+    if same is not None and (earlier is None or earlier.key != same):
+        raise EarlierUnseen
+    if same is not None:
+        return _settle_beside(
+            tx, hold.blob_key, same, is_sound=earlier is not None and earlier.is_sound
+        )
+    workspace_id = hold.upload.workspace_id
+    for damaged in tx.contents.heal(workspace_id, stored.size, stored.digest, hold.blob_key):
+        tx.blobs.doom(damaged)
+    return hold.blob_key
+
+
+def _settle_beside(tx: UploadTx, blob_key: str, same: str, *, is_sound: bool) -> str:
+    """Use the earlier blob; where it is bad, the new one takes its place for all who name it."""
+    tx.contents.keep(same)
+    if is_sound:
+        tx.blobs.doom(blob_key)
+        return same
+    tx.contents.replace(same, blob_key)
+    tx.blobs.doom(same)
+    return blob_key
 
 
 def _place(tx: UploadTx, who: Caller, upload: Upload, blob_key: str, stored: Stored) -> Node:

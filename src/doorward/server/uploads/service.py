@@ -27,6 +27,7 @@ from doorward.server.problems import (
     WorkspaceNotFound,
 )
 from doorward.server.uploads.model import Limits, NewUpload, Upload, UploadStatus
+from doorward.server.uploads.policy import check_count, check_declared
 from doorward.server.uploads.ports import UploadTx
 from doorward.server.workspaces.model import Workspace
 from doorward.server.workspaces.service import enter
@@ -45,11 +46,14 @@ def create_upload(
 
     ``promised`` are bytes of the quota that were promised to uploads that this one will replace.
     Raises WorkspaceNotFound, PermissionDenied, NameInvalid, NameTaken, ParentInvalid,
-    UploadTooLarge, QuotaExceeded.
+    UploadTooLarge, MediaTypeRefused, PolicyRefused, QuotaExceeded.
     """
     workspace = enter(tx, who, Action.UPLOAD_CREATE, workspace_id).workspace
     new = replace(new, name=checked_name(new.name))
     _refuse_too_large(new.size, limits)
+    policies = (limits.policy, workspace.policy)
+    check_declared(new, policies)
+    check_count(tx, workspace_id, new, policies)
     refuse_over_quota(
         replace(workspace, reserved_bytes=workspace.reserved_bytes - promised), new.size
     )

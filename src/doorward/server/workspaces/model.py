@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from doorward.server.permission.roles import Role
+from doorward.server.workspaces.policy import NO_POLICY, Policy
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +24,7 @@ class Workspace:
     used_bytes: int
     quota_bytes: int
     reserved_bytes: int = 0
+    policy: Policy = NO_POLICY
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,8 +26,8 @@ class WorkspaceRows(Protocol):
     def add(self, workspace: Workspace) -> None:
         """Insert a workspace."""
 
-    def rename(self, workspace_id: str, name: str) -> None:
-        """Change the name."""
+    def change(self, workspace: Workspace) -> None:
+        """Store name and policy."""
 
     def remove(self, workspace_id: str) -> None:
         """Mark as deleted: nothing finds it any more."""

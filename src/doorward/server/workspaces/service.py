@@ -11,8 +11,9 @@ from doorward.server.permission.actions import Action
 from doorward.server.permission.caller import Caller
 from doorward.server.permission.policy import Decision, Outcome, decide
 from doorward.server.permission.roles import Role, strongest
-from doorward.server.problems import HomeWorkspace, PermissionDenied, WorkspaceNotFound
+from doorward.server.problems import HomeWorkspace, Json, PermissionDenied, WorkspaceNotFound
 from doorward.server.workspaces.model import Standing, Workspace
+from doorward.server.workspaces.policy import Policy
 from doorward.server.workspaces.ports import WorkspaceTx
 
 
@@ -111,17 +112,28 @@ def list_workspaces(tx: WorkspaceTx, who: Caller, page: Page) -> Listed[Standing
     return Listed(standings, found.next_cursor)
 
 
-def rename_workspace(tx: WorkspaceTx, who: Caller, workspace_id: str, name: str) -> Standing:
-    """Rename a workspace.
+def update_workspace(
+    tx: WorkspaceTx,
+    who: Caller,
+    workspace_id: str,
+    name: str | None = None,
+    policy: Policy | None = None,
+) -> Standing:
+    """Change a workspace's name or policy; None leaves either.
 
     Raises WorkspaceNotFound, PermissionDenied, NameInvalid.
     """
     standing = enter(tx, who, Action.WORKSPACE_UPDATE, workspace_id)
-    name = checked_name(name)
-    tx.workspaces.rename(workspace_id, name)
-    renamed = replace(standing.workspace, name=name)
-    record(tx, Attempt(Action.WORKSPACE_UPDATE, target_of(renamed), who))
-    return Standing(renamed, standing.role)
+    was = standing.workspace
+    changed = replace(
+        was,
+        name=was.name if name is None else checked_name(name),
+        policy=was.policy if policy is None else policy,
+    )
+    tx.workspaces.change(changed)
+    details: dict[str, Json] = {} if policy is None else {"policy": changed.policy.stored()}
+    record(tx, Attempt(Action.WORKSPACE_UPDATE, target_of(changed), who, details))
+    return Standing(changed, standing.role)
 
 
 def delete_workspace(tx: WorkspaceTx, who: Caller, workspace_id: str) -> None:

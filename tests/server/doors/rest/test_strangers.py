@@ -8,7 +8,7 @@ from support import problem, without_request_id
 
 BODIES = {
     "create_workspace": {"name": "x"},
-    "rename_workspace": {"name": "x"},
+    "update_workspace": {"name": "x"},
     "add_member": {"user_id": "user_mallory", "role": "owner"},
     "change_member": {"role": "owner"},
     "create_folder": {"name": "x"},

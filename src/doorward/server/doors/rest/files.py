@@ -27,6 +27,7 @@ from doorward.server.doors.rest.schemas import (
 from doorward.server.doors.transfer.download import content_response
 from doorward.server.files import service as files
 from doorward.server.files.model import Node
+from doorward.server.files.purging import purge
 from doorward.server.files.service import Move, NewFolder
 from doorward.server.paging import Listed, Page
 from doorward.server.permission.actions import Action
@@ -40,6 +41,7 @@ from doorward.server.problems import (
     PermissionDenied,
     RangeNotSatisfiable,
     RequestInvalid,
+    StorageFailed,
     TooDeep,
     VersionNotFound,
     WorkspaceNotFound,
@@ -142,12 +144,22 @@ async def update_file(call: CallDep, file_id: FileId, body: FileIn) -> FileOut:
     "/files/{file_id}",
     accepts=PEOPLE,
     action=Action.FILE_DELETE,
-    raises=_GUARDED,
+    raises=(*_GUARDED, NotInBin),
     status=204,
 )
-async def delete_file(call: CallDep, file_id: FileId) -> None:
-    """Put a file, or a folder with all in it, in the bin."""
-    await call.change(lambda tx: files.delete(tx, call.who, file_id), _file(file_id))
+async def delete_file(
+    call: CallDep,
+    file_id: FileId,
+    permanently: Annotated[bool, Query(description="Delete what is in the bin for good.")] = False,  # noqa: FBT002
+) -> None:
+    """Put a file, or a folder with all in it, in the bin; or delete for good what is there."""
+    if not permanently:
+        await call.change(lambda tx: files.delete(tx, call.who, file_id), _file(file_id))
+        return
+    grace = call.house.limits.blob_grace_seconds
+    await call.change(
+        lambda tx: purge(tx, call.who, file_id, grace), _file(file_id), permanently=True
+    )
 
 
 @rest.operation(
@@ -193,7 +205,7 @@ async def list_versions(
     "/files/{file_id}/content",
     accepts=PEOPLE,
     action=Action.FILE_DOWNLOAD,
-    raises=(*_GUARDED, VersionNotFound, RangeNotSatisfiable),
+    raises=(*_GUARDED, VersionNotFound, RangeNotSatisfiable, StorageFailed),
     response_class=Response,
 )
 async def download_file(

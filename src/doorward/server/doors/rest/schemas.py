@@ -1,6 +1,7 @@
 """What goes over the wire of the REST door; the subjects' own values never do."""
 
 import json
+from dataclasses import asdict
 from datetime import datetime
 from typing import Annotated, Generic, Literal, TypeVar
 
@@ -10,11 +11,13 @@ from doorward.server.audit.model import AuditEntry
 from doorward.server.events.model import Event
 from doorward.server.files.model import Node, OnConflict, Version
 from doorward.server.members.model import Member
+from doorward.server.names import NAME_BYTES_MAX
 from doorward.server.permission.caller import Caller
 from doorward.server.permission.roles import Role
 from doorward.server.uploads.model import NewUpload, Upload
 from doorward.server.uploads.urls import UrlSigner
 from doorward.server.workspaces.model import Standing
+from doorward.server.workspaces.policy import NameSet, Policy
 
 T = TypeVar("T")
 
@@ -31,6 +34,15 @@ MediaType = Annotated[
     ),
 ]
 Checksum = Annotated[str, StringConstraints(pattern=r"^(sha256|blake3):[0-9a-f]{64}$")]
+Limit_ = Annotated[int, Field(ge=0, le=1 << 50)]
+# Lower case, so that what is compared has one form; a star only for all subtypes.
+TypePattern = Annotated[
+    str,
+    StringConstraints(
+        max_length=255, pattern=r"^([a-z0-9!#$&^_.+-]+/([a-z0-9!#$&^_.+-]+|\*)|\*/\*)$"
+    ),
+]
+Extension = Annotated[str, StringConstraints(pattern=r"^[a-z0-9_-]{1,32}$")]
 METADATA_KEYS_MAX = 64
 METADATA_BYTES_MAX = 16 * 1024
 
@@ -107,9 +119,54 @@ class MeOut(_Out):
 
 
 class WorkspaceIn(_In):
-    """A workspace to create, or its new name."""
+    """A workspace to create."""
 
     name: NameText
+
+
+class PolicyIn(_In):
+    """What may be put into a workspace; what is left out limits nothing."""
+
+    max_upload_bytes: Limit_ | None = None
+    max_files: Limit_ | None = None
+    allowed_types: list[TypePattern] = Field(default=[], max_length=64)
+    denied_extensions: list[Extension] = Field(default=[], max_length=64)
+    names: NameSet = NameSet.ANY
+    name_bytes_max: int | None = Field(default=None, ge=1, le=NAME_BYTES_MAX)
+
+    def asked(self) -> Policy:
+        """Give the policy as the service takes it."""
+        return Policy(
+            self.max_upload_bytes,
+            self.max_files,
+            tuple(self.allowed_types),
+            tuple(self.denied_extensions),
+            self.names,
+            self.name_bytes_max,
+        )
+
+
+class WorkspaceChangeIn(_In):
+    """What to change of a workspace: leave out what stays; a ``policy`` replaces the old whole."""
+
+    name: NameText | None = None
+    policy: PolicyIn | None = None
+
+
+class PolicyOut(_Out):
+    """What may be put into a workspace; null and empty limit nothing."""
+
+    max_upload_bytes: int | None
+    max_files: int | None
+    allowed_types: list[str]
+    denied_extensions: list[str]
+    names: NameSet
+    name_bytes_max: int | None
+
+    @classmethod
+    def of(cls, policy: Policy) -> "PolicyOut":
+        """Present a policy."""
+        return cls(**asdict(policy))
 
 
 class WorkspaceOut(_Out):
@@ -123,6 +180,7 @@ class WorkspaceOut(_Out):
     used_bytes: int
     quota_bytes: int
     created_at: datetime
+    policy: PolicyOut
 
     @classmethod
     def of(cls, standing: Standing) -> "WorkspaceOut":
@@ -137,6 +195,7 @@ class WorkspaceOut(_Out):
             used_bytes=workspace.used_bytes,
             quota_bytes=workspace.quota_bytes,
             created_at=workspace.created_at,
+            policy=PolicyOut.of(workspace.policy),
         )
 
 

@@ -7,10 +7,12 @@ from doorward.server.doors.rest.parameters import UploadId, WorkspaceId
 from doorward.server.doors.rest.schemas import UploadIn, UploadOut
 from doorward.server.permission.actions import Action
 from doorward.server.problems import (
+    MediaTypeRefused,
     NameInvalid,
     NameTaken,
     ParentInvalid,
     PermissionDenied,
+    PolicyRefused,
     QuotaExceeded,
     TooDeep,
     UploadClosed,
@@ -37,6 +39,8 @@ _GUARDED = (PermissionDenied, UploadNotFound)
         ParentInvalid,
         TooDeep,
         UploadTooLarge,
+        MediaTypeRefused,
+        PolicyRefused,
         QuotaExceeded,
     ),
     status=201,

@@ -16,6 +16,7 @@ from doorward.server.doors.rest.schemas import (
     MemberOut,
     MeOut,
     RoleIn,
+    WorkspaceChangeIn,
     WorkspaceIn,
     WorkspaceOut,
 )
@@ -99,15 +100,16 @@ async def read_workspace(call: CallDep, workspace_id: WorkspaceId) -> WorkspaceO
     action=Action.WORKSPACE_UPDATE,
     raises=(*_GUARDED, NameInvalid),
 )
-async def rename_workspace(
-    call: CallDep, workspace_id: WorkspaceId, body: WorkspaceIn
+async def update_workspace(
+    call: CallDep, workspace_id: WorkspaceId, body: WorkspaceChangeIn
 ) -> WorkspaceOut:
-    """Rename a workspace."""
-    renamed = await call.change(
-        lambda tx: workspaces.rename_workspace(tx, call.who, workspace_id, body.name),
+    """Rename a workspace, or say what may be put into it."""
+    policy = None if body.policy is None else body.policy.asked()
+    changed = await call.change(
+        lambda tx: workspaces.update_workspace(tx, call.who, workspace_id, body.name, policy),
         _workspace(workspace_id),
     )
-    return WorkspaceOut.of(renamed)
+    return WorkspaceOut.of(changed)
 
 
 @rest.operation(

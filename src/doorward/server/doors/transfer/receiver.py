@@ -7,6 +7,7 @@ it ends; the one that brings the last byte makes the file.
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from doorward.server.doors.asgi import Message, Receive
@@ -20,8 +21,10 @@ from doorward.server.problems import (
     ChecksumMismatch,
     ContentInterrupted,
     LengthInconsistent,
+    MediaTypeRefused,
     OffsetMismatch,
     PermissionDenied,
+    PolicyRefused,
     Problem,
     SizeMismatch,
     UploadHeld,
@@ -31,13 +34,23 @@ from doorward.server.problems import (
 )
 from doorward.server.uploads import receiving
 from doorward.server.uploads.model import Upload
+from doorward.server.uploads.policy import Inspector
 from doorward.server.uploads.ports import BlobHeld, Sink, Stored
-from doorward.server.uploads.receiving import Hold
+from doorward.server.uploads.receiving import Earlier, EarlierUnseen, Hold
+from doorward.server.uploads.sound import is_sound
 
 PROGRESS_SECONDS = 1.0
 _HANDOVER_SECONDS = 10.0
 # Of these no later request makes a file: other bytes than declared, or a pass that is gone.
-_FINAL = (SizeMismatch, ChecksumMismatch, UploadTooLarge, PermissionDenied, UploadNotFound)
+_FINAL = (
+    SizeMismatch,
+    ChecksumMismatch,
+    UploadTooLarge,
+    MediaTypeRefused,
+    PolicyRefused,
+    PermissionDenied,
+    UploadNotFound,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +91,7 @@ class Receiver:
         Raises UploadNotFound, UploadClosed, UploadConcatenated, PermissionDenied, UploadHeld,
         OffsetMismatch, LengthInconsistent, UploadTooLarge, SizeMismatch, ChecksumMismatch,
         ChunkChecksumMismatch, ContentInterrupted, UploadSuperseded, StorageFull, StorageFailed,
-        NameTaken, ParentInvalid, QuotaExceeded.
+        NameTaken, ParentInvalid, QuotaExceeded, MediaTypeRefused, PolicyRefused.
         """
         hold = await self._house.store.write(lambda tx: receiving.hold_upload(tx, upload_id, from_))
 
@@ -127,7 +140,7 @@ class Receiver:
             sink.begin(known=0, start=0)
             for part in parts:
                 await self._copy(part, holding, sink)
-            return await self._finish(hold, sink)
+            return await self._finish(hold, sink, self._inspector(hold))
 
         try:
             return await self._alone_with(hold, copy)
@@ -160,6 +173,9 @@ class Receiver:
                 raise
             await asyncio.shield(sink.close())
             return done
+
+    def _inspector(self, hold: Hold) -> Inspector:
+        return Inspector(hold.upload.declared, (self._house.limits.policy, hold.policy))
 
     async def _look(self, hold: Hold, holding: Holding, sink: Sink) -> Received:
         """Let go of an upload at once: all there is to know is where the last one left it."""
@@ -209,12 +225,13 @@ class Receiver:
         start = part.offset or 0
         _check_length(part, start, size)
         sink.begin(known=known, start=start)
-        await self._take(hold, holding, sink, part, body)
+        inspector = self._inspector(hold)
+        await self._take(hold, holding, sink, part, inspector, body)
         if part.check is not None:
             part.check.settle()
         whole = sink.position == size
         if whole and part.last and not hold.upload.declared.partial:
-            return await self._finish(hold, sink)
+            return await self._finish(hold, sink, inspector)
         if part.offset is None and not whole:
             raise SizeMismatch(
                 f"{sink.position} bytes came and {size} were declared.", declared_bytes=size
@@ -224,7 +241,13 @@ class Receiver:
         return Received(replace(hold.upload, received_bytes=received or 0))
 
     async def _take(
-        self, hold: Hold, holding: Holding, sink: Sink, part: Part, body: Receive
+        self,
+        hold: Hold,
+        holding: Holding,
+        sink: Sink,
+        part: Part,
+        inspector: Inspector,
+        body: Receive,
     ) -> None:
         size = hold.upload.declared.size
         noted = time.monotonic()
@@ -241,6 +264,7 @@ class Receiver:
             if part.check is not None:
                 part.check.update(chunk)
             if chunk:
+                inspector.take(chunk, sink.position)
                 await sink.write(chunk)
             if time.monotonic() - noted > PROGRESS_SECONDS:
                 noted = time.monotonic()
@@ -258,14 +282,34 @@ class Receiver:
         ):
             raise UploadSuperseded
 
-    async def _finish(self, hold: Hold, sink: Sink) -> Received:
+    async def _finish(self, hold: Hold, sink: Sink, inspector: Inspector) -> Received:
         stored = await sink.finish()
         _check_digest(hold.upload, stored)
-        self.check_revoked(hold.upload)
-        upload, file = await self._house.store.write(
-            lambda tx: receiving.finish_upload(tx, hold, stored)
+        if not inspector.has_judged:  # the first bytes came some other time
+            inspector.judge(await self._head(hold, inspector.wanted))
+        while True:
+            earlier = await self._earlier(hold, stored)
+            self.check_revoked(hold.upload)
+            with suppress(EarlierUnseen):
+                return Received(*await self._place(hold, stored, earlier))
+
+    async def _head(self, hold: Hold, size: int) -> bytes:
+        return b"".join([part async for part in self._house.blobs.read(hold.blob_key, 0, size)])
+
+    async def _place(
+        self, hold: Hold, stored: Stored, earlier: Earlier | None
+    ) -> tuple[Upload, Node]:
+        return await self._house.store.write(
+            lambda tx: receiving.finish_upload(tx, hold, stored, earlier)
         )
-        return Received(upload, file)
+
+    async def _earlier(self, hold: Hold, stored: Stored) -> Earlier | None:
+        """Look for a blob of this content that the workspace has already."""
+        key = await self._house.store.read(lambda tx: receiving.find_same(tx, hold, stored))
+        if key is None:
+            return None
+        is_sound_ = await is_sound(self._house.blobs, key, stored.size, stored.digest)
+        return Earlier(key, is_sound=is_sound_)
 
     async def _let_go(self, hold: Hold, sink: Sink, exc: BaseException, *, keep: bool) -> None:
         """Leave the upload as it can go on: with all that is durable, or closed for good.

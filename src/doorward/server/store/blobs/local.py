@@ -11,9 +11,11 @@ import os
 from collections import OrderedDict
 from collections.abc import AsyncGenerator, Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import TypeVar
 
+from doorward.server.integrity.model import StoredBlob
 from doorward.server.problems import Problem, StorageFailed, StorageFull
 from doorward.server.store.blobs.directories import DirectorySync
 from doorward.server.store.blobs.receiving import Hasher, LocalSink
@@ -78,6 +80,15 @@ class LocalBlobs:
                 await asyncio.wait([ahead])
             os.close(fd)
 
+    async def size(self, key: str) -> int | None:
+        """Say how many bytes a blob has, None where there is none."""
+        return await self.run(self._size, key)
+
+    async def inventory(self) -> AsyncGenerator[list[StoredBlob], None]:
+        """Give all blobs, a day at a time; raises StorageFailed."""
+        for folder in await self.run(_folders, self.folder):
+            yield await self.run(_listed, self.folder, folder)
+
     def delete(self, key: str) -> None:
         """Remove a blob; nothing happens where there is none."""
         self.path(key).unlink(missing_ok=True)
@@ -105,6 +116,12 @@ class LocalBlobs:
         except OSError as exc:
             raise storage_problem(exc) from exc
 
+    def _size(self, key: str) -> int | None:
+        try:
+            return self.path(key).stat().st_size
+        except FileNotFoundError:
+            return None
+
     def _read_bytes(self) -> int:
         share = READ_BUDGET_BYTES // (2 * max(1, self._readers))
         return max(READ_BYTES_MIN, min(READ_BYTES_MAX, share))
@@ -116,6 +133,22 @@ class LocalBlobs:
             return None, start
         size = min(self._read_bytes(), stop - start)
         return asyncio.ensure_future(self.run(_read_exactly, fd, size, start)), start + size
+
+
+def _folders(root: Path) -> list[Path]:
+    return [root, *sorted(path for path in root.iterdir() if path.is_dir())]
+
+
+def _listed(root: Path, folder: Path) -> list[StoredBlob]:
+    listed = []
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            with suppress(FileNotFoundError):  # swept meanwhile
+                if entry.is_file(follow_symlinks=False):
+                    stat = entry.stat(follow_symlinks=False)
+                    key = Path(entry.path).relative_to(root).as_posix()
+                    listed.append(StoredBlob(key, stat.st_size, stat.st_mtime))
+    return listed
 
 
 def storage_problem(exc: OSError) -> Problem:

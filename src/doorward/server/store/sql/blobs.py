@@ -1,30 +1,81 @@
 """Notes of blobs that are to go."""
 
 from collections.abc import Sequence
+from datetime import datetime
 
-from sqlalchemy import Connection, bindparam, delete, insert, select
+from sqlalchemy import Connection, bindparam, delete, exists, insert, literal, select, update
 
-from doorward.server.store.sql.tables import doomed_blobs
+from doorward.server.files.model import Content
+from doorward.server.store.sql.tables import (
+    Instant,
+    damaged_blobs,
+    doomed_blobs,
+    uploads,
+    versions,
+)
 
-_DOOM = insert(doomed_blobs).prefix_with("OR IGNORE", dialect="sqlite")
-_DOOMED = select(doomed_blobs.c.key).limit(bindparam("most"))
-_FORGET = delete(doomed_blobs).where(doomed_blobs.c.key.in_(bindparam("gone", expanding=True)))
+_NOTE = insert(doomed_blobs).prefix_with("OR IGNORE", dialect="sqlite")
+_RELEASE = _NOTE.from_select(
+    ["key", "workspace_id", "digest", "size", "due_at", "going"],
+    select(
+        bindparam("blob"),
+        bindparam("workspace"),
+        bindparam("of_digest"),
+        bindparam("of_size"),
+        bindparam("due", type_=Instant),
+        literal(0),
+    ).where(~exists().where(versions.c.blob_key == bindparam("blob"))),
+)
+_DUE = doomed_blobs.c.due_at <= bindparam("at", type_=Instant)
+_FIRST_DUE = select(doomed_blobs.c.key).where(_DUE).limit(bindparam("most"))
+_NAMED = exists().where(versions.c.blob_key == doomed_blobs.c.key) | exists().where(
+    uploads.c.blob_key == doomed_blobs.c.key, uploads.c.status.in_(("pending", "receiving"))
+)
+_THESE = doomed_blobs.c.key.in_(bindparam("keys", expanding=True))
+_SAVE = delete(doomed_blobs).where(_THESE, _NAMED)
+_GOING = update(doomed_blobs).where(_THESE).values(going=True)
+_STILL = select(doomed_blobs.c.key).where(_THESE)
+_FORGET = delete(doomed_blobs).where(_THESE)
+_NO_DAMAGE = delete(damaged_blobs).where(damaged_blobs.c.key.in_(bindparam("keys", expanding=True)))
 
 
 class SqlBlobs:
     """BlobRows over the table ``doomed_blobs``."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, now: datetime) -> None:
         self._connection = connection
+        self._now = now
 
     def doom(self, key: str) -> None:
         """Note that the blob may go once this is durable."""
-        self._connection.execute(_DOOM, {"key": key})
+        self._connection.execute(_NOTE, {"key": key, "due_at": self._now, "going": True})
 
-    def doomed(self, limit: int) -> list[str]:
-        """List blobs that are to go."""
-        return list(self._connection.execute(_DOOMED, {"most": limit}).scalars())
+    def release(self, workspace_id: str, contents: Sequence[Content], due: datetime) -> None:
+        """Note that those of the blobs that no version names any more may go from ``due`` on."""
+        for content in contents:
+            self._connection.execute(
+                _RELEASE,
+                {
+                    "blob": content.blob_key,
+                    "workspace": workspace_id,
+                    "of_digest": content.digest,
+                    "of_size": content.size,
+                    "due": due,
+                },
+            )
+
+    def is_due(self, at: datetime) -> bool:
+        """Say whether there is a blob to go."""
+        return self._connection.execute(_FIRST_DUE, {"at": at, "most": 1}).first() is not None
+
+    def claim(self, at: datetime, limit: int) -> list[str]:
+        """Give blobs that go now, so that nothing can name them any more."""
+        due = list(self._connection.execute(_FIRST_DUE, {"at": at, "most": limit}).scalars())
+        self._connection.execute(_SAVE, {"keys": due})
+        self._connection.execute(_GOING, {"keys": due})
+        return list(self._connection.execute(_STILL, {"keys": due}).scalars())
 
     def forget(self, keys: Sequence[str]) -> None:
         """Drop the notes of blobs that are gone."""
-        self._connection.execute(_FORGET, {"gone": list(keys)})
+        self._connection.execute(_FORGET, {"keys": list(keys)})
+        self._connection.execute(_NO_DAMAGE, {"keys": list(keys)})

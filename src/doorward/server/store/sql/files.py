@@ -9,6 +9,7 @@ from sqlalchemy import (
     Row,
     Select,
     bindparam,
+    delete,
     func,
     insert,
     literal,
@@ -17,7 +18,7 @@ from sqlalchemy import (
     update,
 )
 
-from doorward.server.files.model import Content, Kind, Node, Version
+from doorward.server.files.model import Content, Kind, Node, Purged, Version
 from doorward.server.paging import Page
 from doorward.server.store.sql.tables import ROOT, Instant, nodes, versions
 
@@ -101,6 +102,34 @@ _UNBIN = (
     update(nodes)
     .where(_HERE, nodes.c.bin_root_id == bindparam("node"))
     .values(deleted_at=None, deleted_by=None, bin_root_id=None)
+)
+
+
+_TAKEN_ALONG = select(nodes.c.id).where(_HERE, nodes.c.bin_root_id == bindparam("node"))
+_THEIRS = versions.c.file_id.in_(_TAKEN_ALONG)
+_HELD: Select[Any] = (
+    select(
+        versions.c.blob_key,
+        versions.c.size,
+        versions.c.digest,
+        versions.c.content_type,
+        versions.c.sha256,
+    )
+    .where(_THEIRS)
+    .distinct()
+)
+_FREED = select(func.sum(versions.c.counted_bytes)).where(_THEIRS)
+_PURGE_VERSIONS = delete(versions).where(_THEIRS)
+_PURGE = delete(nodes).where(_HERE, nodes.c.bin_root_id == bindparam("node"))
+# What lay in the bin already, from within, stays there and can still be had back.
+_MOVE_UP = (
+    update(nodes)
+    .where(
+        _HERE,
+        nodes.c.parent_id.in_(_TAKEN_ALONG),
+        nodes.c.bin_root_id.is_distinct_from(bindparam("node")),
+    )
+    .values(parent_id=bindparam("parent"))
 )
 
 
@@ -203,6 +232,7 @@ class SqlFiles:
                 "number": version.number,
                 "created_by": version.created_by,
                 "created_at": version.created_at,
+                "counted_bytes": version.counted_bytes,
             }
             | content,
         )
@@ -219,6 +249,33 @@ class SqlFiles:
     def unbin(self, workspace_id: str, file_id: str) -> None:
         """Take out of the bin all that ``file_id`` took into it."""
         self._connection.execute(_UNBIN, {"workspace": workspace_id, "node": file_id})
+
+    def count(self, workspace_id: str) -> int:
+        """Say how many live files there are."""
+        query = select(func.count()).where(
+            nodes.c.workspace_id == workspace_id, _LIVE, nodes.c.kind == Kind.FILE.value
+        )
+        return self._connection.execute(query).scalar_one()
+
+    def purge(self, node: Node) -> Purged:
+        """Remove for good what a node took into the bin; what else lay under it moves up."""
+        here = {"workspace": node.workspace_id, "node": node.id, "parent": node.parent_id or ROOT}
+        held = self._connection.execute(_HELD, here)
+        contents = [_read_content(row) for row in held]
+        freed = self._connection.execute(_FREED, here).scalar_one()
+        self._connection.execute(_PURGE_VERSIONS, here)
+        self._connection.execute(_MOVE_UP, here)
+        count = self._connection.execute(_PURGE, here).rowcount
+        return Purged(count, freed or 0, contents)
+
+    def bin_overdue(self, before: datetime, limit: int) -> list[Node]:
+        """List what was itself put in the bin at that time or earlier, in any workspace."""
+        query = select(nodes).where(
+            nodes.c.deleted_at.is_not(None),
+            nodes.c.deleted_at <= before,
+            nodes.c.bin_root_id == nodes.c.id,
+        )
+        return self._nodes(query.order_by(nodes.c.deleted_at).limit(limit))
 
     def versions(self, workspace_id: str, file_id: str, page: Page) -> list[Version]:
         """List versions, newest first."""

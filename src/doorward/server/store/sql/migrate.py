@@ -8,12 +8,16 @@ from pathlib import Path
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import OperationalError
 
-HEAD = "0003"
+HEAD = "0004"
 _FOLDER = Path(__file__).parent / "migrations"
 
 
 class NewerDatabase(Exception):
     """The database was made by a newer Doorward, which this one must not touch."""
+
+
+class NotMigrated(Exception):
+    """There is no database, or it is not of this Doorward's revision."""
 
 
 def migrate(engine: Engine, lock: Path) -> bool:
@@ -35,6 +39,19 @@ def migrate(engine: Engine, lock: Path) -> bool:
         connection.rollback()
         _upgrade(connection)
     return True
+
+
+def require_current(engine: Engine, path: Path) -> None:
+    """Make sure that the database is there and at ``HEAD``; raises NotMigrated."""
+    if not path.exists():
+        raise NotMigrated(f"There is no database at {path}: name the folder with --data.")
+    with engine.connect() as connection:
+        revision = _revision(connection)
+    if revision != HEAD:
+        raise NotMigrated(
+            f"The database is at revision {revision}, and this Doorward works on {HEAD}. "
+            "Start the server once to bring it there."
+        )
 
 
 def _upgrade(connection: Connection) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 from sqlalchemy import (
     JSON,
     BigInteger,
+    Boolean,
     Column,
     Dialect,
     ForeignKey,
@@ -72,6 +73,7 @@ workspaces = Table(
     Column("quota_bytes", BigInteger, nullable=False),
     Column("reserved_bytes", BigInteger, nullable=False, server_default="0"),
     Column("deleted_at", Instant),
+    Column("policy", JSON(none_as_null=True)),
 )
 
 members = Table(
@@ -124,6 +126,7 @@ nodes = Table(
         "bin_root_id",
         sqlite_where=text("deleted_at IS NOT NULL"),
     ),
+    Index("ix_nodes_binned", "deleted_at", sqlite_where=text("deleted_at IS NOT NULL")),
 )
 
 versions = Table(
@@ -141,7 +144,10 @@ versions = Table(
     Column("created_by", String, nullable=False),
     Column("created_at", Instant, nullable=False),
     Index("uq_versions_number", "file_id", "number", unique=True),
+    # What the version took of the quota, so that exactly as much is freed with it.
+    Column("counted_bytes", BigInteger, nullable=False, server_default="0"),
     Index("ix_versions_blob_key", "blob_key"),
+    Index("ix_versions_content", "workspace_id", "digest", "size"),
 )
 
 uploads = Table(
@@ -168,7 +174,28 @@ uploads = Table(
     ),
 )
 
-doomed_blobs = Table("doomed_blobs", metadata, Column("key", String, primary_key=True))
+doomed_blobs = Table(
+    "doomed_blobs",
+    metadata,
+    Column("key", String, primary_key=True),
+    Column("due_at", Instant, nullable=False, server_default="0"),
+    # Once the bytes are going, nothing may name them any more.
+    Column("going", Boolean, nullable=False, server_default="0"),
+    # What the blob held, for whoever sends the same again before it is due.
+    Column("workspace_id", String),
+    Column("digest", String),
+    Column("size", BigInteger),
+    Index("ix_doomed_blobs_due_at", "due_at"),
+    Index("ix_doomed_blobs_content", "workspace_id", "digest", "size"),
+)
+
+damaged_blobs = Table(
+    "damaged_blobs",
+    metadata,
+    Column("key", String, primary_key=True),
+    Column("found_at", Instant, nullable=False),
+    Column("reason", String, nullable=False),
+)
 
 events = Table(
     "events",

@@ -10,8 +10,10 @@ from sqlalchemy import Connection
 
 from doorward.server.store.sql.audit import SqlAudit
 from doorward.server.store.sql.blobs import SqlBlobs
+from doorward.server.store.sql.contents import SqlContents
 from doorward.server.store.sql.events import SqlEvents
 from doorward.server.store.sql.files import SqlFiles
+from doorward.server.store.sql.integrity import SqlIntegrity
 from doorward.server.store.sql.members import SqlMembers
 from doorward.server.store.sql.uploads import SqlUploads
 from doorward.server.store.sql.workspaces import SqlWorkspaces
@@ -72,7 +74,17 @@ class SqlTx:
     @cached_property
     def blobs(self) -> SqlBlobs:
         """The blobs that are to go."""
-        return SqlBlobs(self._connection)
+        return SqlBlobs(self._connection, self.now)
+
+    @cached_property
+    def contents(self) -> SqlContents:
+        """What lies under which key."""
+        return SqlContents(self._connection)
+
+    @cached_property
+    def integrity(self) -> SqlIntegrity:
+        """The rows as they are compared with each other."""
+        return SqlIntegrity(self._connection, self.now)
 
     @cached_property
     def events(self) -> SqlEvents:

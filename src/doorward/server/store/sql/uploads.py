@@ -5,7 +5,7 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, insert, select, update
+from sqlalchemy import Connection, Row, bindparam, func, insert, select, update
 
 from doorward.server.files.model import OnConflict
 from doorward.server.permission.caller import Caller, Credential, Origin
@@ -80,6 +80,13 @@ class SqlUploads:
         """Say who holds each of these uploads, as far as they are there."""
         found = self._connection.execute(_HOLDERS, {"uploads": list(upload_ids)})
         return {row.id: row.holder for row in found}
+
+    def count_open(self, workspace_id: str) -> int:
+        """Say how many uploads of a workspace may still become files."""
+        query = select(func.count()).where(
+            uploads.c.workspace_id == workspace_id, uploads.c.status.in_(_OPEN)
+        )
+        return self._connection.execute(query).scalar_one()
 
     def _open(self, condition: Any, limit: int) -> list[Upload]:
         query = select(uploads).where(uploads.c.status.in_(_OPEN), condition).limit(limit)

@@ -9,6 +9,7 @@ from doorward.server.members.model import MemberSource
 from doorward.server.paging import Page
 from doorward.server.store.sql.tables import members, workspaces
 from doorward.server.workspaces.model import Workspace
+from doorward.server.workspaces.policy import Policy
 
 _LIVE = workspaces.c.deleted_at.is_(None)
 _GET = select(workspaces).where(workspaces.c.id == bindparam("workspace"), _LIVE)
@@ -73,9 +74,9 @@ class SqlWorkspaces:
             },
         )
 
-    def rename(self, workspace_id: str, name: str) -> None:
-        """Change the name."""
-        self._change(workspace_id, name=name)
+    def change(self, workspace: Workspace) -> None:
+        """Store name and policy."""
+        self._change(workspace.id, name=workspace.name, policy=workspace.policy.stored())
 
     def remove(self, workspace_id: str) -> None:
         """Mark as deleted."""
@@ -112,4 +113,5 @@ def _workspace(row: Row[Any]) -> Workspace:
         used_bytes=row.used_bytes,
         quota_bytes=row.quota_bytes,
         reserved_bytes=row.reserved_bytes,
+        policy=Policy.of(row.policy),
     )

@@ -1,0 +1,1 @@
+"""Whether rows and bytes agree, and how what does not is mended."""
