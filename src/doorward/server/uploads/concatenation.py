@@ -3,13 +3,15 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
+from doorward.server.permission.actions import Action
 from doorward.server.permission.caller import Caller
 from doorward.server.problems import PartInvalid
 from doorward.server.uploads.model import Limits, NewUpload, Upload, UploadStatus
 from doorward.server.uploads.ports import UploadTx
 from doorward.server.uploads.service import close_upload, create_upload, is_buyer
+from doorward.server.workspaces.service import enter
 
-_JOINED = "concatenated"
+_JOINED = "concatenated:"  # and into which upload
 
 
 def create_concatenation(
@@ -22,9 +24,13 @@ def create_concatenation(
 ) -> Upload:
     """Take the declaration of a file that is made of whole partial uploads, in this order.
 
-    What was promised to the parts counts for the whole, which takes their place. Raises PartInvalid
-    and what ``create_upload`` raises.
+    What was promised to the parts counts for the whole, which takes their place. Where these parts
+    became a file already, its upload is given again: the answer was lost on the way. Raises
+    PartInvalid and what ``create_upload`` raises.
     """
+    before = _joined_before(tx, who, workspace_id, tuple(part_ids))
+    if before is not None:
+        return before
     parts = [_part(tx, who, workspace_id, part_id) for part_id in part_ids]
     promised = sum({part.id: part.declared.size for part in parts}.values())
     size = sum(part.declared.size for part in parts)
@@ -40,7 +46,20 @@ def parts_of(tx: UploadTx, upload: Upload) -> list[Upload]:
 def close_parts(tx: UploadTx, upload: Upload) -> None:
     """End the parts of an upload that has become a file; raises PartInvalid."""
     for part in {part.id: part for part in parts_of(tx, upload)}.values():
-        close_upload(tx, part, UploadStatus.COMPLETE, _JOINED)
+        close_upload(tx, part, UploadStatus.COMPLETE, f"{_JOINED}{upload.id}")
+
+
+def _joined_before(
+    tx: UploadTx, who: Caller, workspace_id: str, part_ids: tuple[str, ...]
+) -> Upload | None:
+    first = tx.uploads.get(part_ids[0])
+    if first is None or not (first.failure or "").startswith(_JOINED):
+        return None
+    whole = tx.uploads.get((first.failure or "").removeprefix(_JOINED))
+    if whole is None or whole.workspace_id != workspace_id or whole.declared.parts != part_ids:
+        return None
+    enter(tx, who, Action.UPLOAD_CREATE, workspace_id)
+    return whole if is_buyer(who, whole) else None
 
 
 def _part(tx: UploadTx, who: Caller, workspace_id: str, part_id: str) -> Upload:

@@ -500,6 +500,27 @@ def test_a_final_upload_is_its_parts_in_the_order_they_are_listed(
     assert len(house.stored_files()) == 1
 
 
+def test_parts_may_be_named_by_their_paths_alone(create, parts, alice, home):
+    """Some clients leave the query out; whoever may join is known by the session."""
+    paths = [part.partition("?")[0].removeprefix("http://127.0.0.1:8040") for part in parts]
+
+    assert create(None, Upload_Concat=f"final;{' '.join(paths)}").status_code == 201
+    assert listed(alice, home) == [("upload", 11)]
+
+
+def test_a_final_upload_that_is_asked_for_again_is_the_same_one(create, parts, alice, home):
+    """The answer may be lost, and the parts are gone by then."""
+    concatenation = f"final;{' '.join(parts)}"
+    first, again = (create(None, Upload_Concat=concatenation) for _ in range(2))
+
+    assert again.status_code == 201
+    for name in ("location", "content-location", "upload-offset"):
+        assert again.headers[name] == first.headers[name]
+    assert len(listed(alice, home)) == 1
+    other = create(None, Upload_Concat=f"final;{parts[1]} {parts[0]}")
+    assert problem(other) == (409, "upload_part_invalid")
+
+
 def test_a_final_upload_takes_no_bytes(create, parts, house):
     location = create(None, Upload_Concat=f"final;{' '.join(parts)}").headers["location"]
 
