@@ -5,6 +5,7 @@ hashed and stored while the next one comes in.
 """
 
 import asyncio
+import errno
 import fcntl
 import logging
 import os
@@ -61,6 +62,7 @@ class LocalSink:
         self._fd: int | None = None
         self._entry_durable = False
         self._is_cut = False
+        self._is_unsure = False
         self._parts: list[bytes] = []
         self._part_bytes = 0
         self._under_way: asyncio.Future[None] | None = None
@@ -224,8 +226,16 @@ class LocalSink:
         self._sync()
 
     def _sync(self) -> None:
-        if self._blobs.durable:
+        if not self._blobs.durable:
+            return
+        if self._is_unsure:
+            raise OSError(errno.EIO, f"an earlier sync of {self._key} failed")
+        try:
             os.fdatasync(self._opened())
+        except OSError:
+            # The system may have dropped what it could not write, and it says so only once.
+            self._is_unsure = True
+            raise
 
     def _hash_anew(self) -> list[Hasher]:
         """Hash a blob whose first bytes came some other time, perhaps to another process."""
