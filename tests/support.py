@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -130,16 +131,66 @@ class House:
 
         return asyncio.run(self._drive("PUT", url, receive))
 
-    async def _drive(self, method: str, url: str, receive) -> httpx2.Response:
+    def send_and_stall(
+        self, url: str, first: bytes, between: Callable[[], object]
+    ) -> httpx2.Response:
+        """Send a beginning, let ``between`` happen, and send nothing more."""
+
+        async def receive():
+            nonlocal first
+            if first:
+                part, first = first, b""
+                return {"type": "http.request", "body": part, "more_body": True}
+            await asyncio.to_thread(between)
+            async with asyncio.timeout(5):
+                await asyncio.Event().wait()
+            return None
+
+        return asyncio.run(self._drive("PUT", url, receive))
+
+    def ask(self, method: str, url: str, *, client=("127.0.0.1", 1), **headers: str):
+        """Ask without a body, from an address."""
+
+        async def receive():
+            return {"type": "http.request", "body": b"", "more_body": False}
+
+        pairs = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
+        return asyncio.run(self._drive(method, url, _once(receive), client=client, headers=pairs))
+
+    def cut_after_first(
+        self,
+        url: str,
+        between: Callable[[], object],
+        *,
+        headers=(),
+        wait_seconds: float = 5.0,
+    ) -> tuple[int, float]:
+        """Take a first chunk, let ``between`` happen, and read nothing more for so long.
+
+        Gives how many bytes were taken in all, and how long it was from there to the end.
+        """
         parts = urlsplit(url)
-        scope = {
-            "type": "http",
-            "method": method,
-            "path": parts.path,
-            "query_string": parts.query.encode(),
-            "headers": [],
-            "client": ("127.0.0.1", 1),
-        }
+        taken, began = 0, 0.0
+
+        async def send(message):
+            nonlocal taken, began
+            if taken and not began:
+                await asyncio.to_thread(between)
+                began = time.monotonic()
+                await asyncio.sleep(wait_seconds)
+            taken += len(message.get("body", b""))
+
+        async def receive():
+            return {"type": "http.request", "body": b"", "more_body": False}
+
+        scope = _scope("GET", parts, ("127.0.0.1", 1), list(headers))
+        asyncio.run(self.client.app(scope, _once(receive), send))
+        return taken, time.monotonic() - began
+
+    async def _drive(
+        self, method: str, url: str, receive, client=("127.0.0.1", 1), headers=()
+    ) -> httpx2.Response:
+        scope = _scope(method, urlsplit(url), client, list(headers))
         sent = []
 
         async def send(message):
@@ -164,6 +215,31 @@ class House:
     def stored_files(self) -> list[Path]:
         """Every blob that lies on the disk."""
         return [path for path in (self.data / "blobs").rglob("*") if path.is_file()]
+
+
+def _scope(method: str, parts, client, headers: list) -> dict[str, object]:
+    return {
+        "type": "http",
+        "method": method,
+        "path": parts.path,
+        "query_string": parts.query.encode(),
+        "headers": headers,
+        "client": client,
+    }
+
+
+def _once(receive):
+    """The empty body, then the silence of a client that stays."""
+    asked = False
+
+    async def once():
+        nonlocal asked
+        if asked:
+            await asyncio.Event().wait()
+        asked = True
+        return await receive()
+
+    return once
 
 
 def problem(response) -> tuple[int, str]:

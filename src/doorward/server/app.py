@@ -13,6 +13,8 @@ from doorward.server.doors.asgi import App, Receive, Scope, Send, respond
 from doorward.server.doors.context import RequestContext
 from doorward.server.doors.documents import create_documents
 from doorward.server.doors.house import House
+from doorward.server.doors.images.cache import ThumbnailCache
+from doorward.server.doors.images.thumbnails import Thumbnails
 from doorward.server.doors.knocks import Knocks
 from doorward.server.doors.rest.app import PREFIX as REST
 from doorward.server.doors.rest.app import create_rest, openapi_of
@@ -24,9 +26,12 @@ from doorward.server.doors.transfer.creation import (
     CreationEndpoint,
 )
 from doorward.server.doors.transfer.receiver import Receiver
-from doorward.server.doors.transfer.upload import PREFIX as TRANSFER
+from doorward.server.doors.transfer.shared import LinkDoor
 from doorward.server.doors.transfer.upload import UploadDoor
+from doorward.server.doors.transfer.watching import Watch
 from doorward.server.files.model import Node
+from doorward.server.links.urls import DOWNLOAD_PATH, UrlSigner
+from doorward.server.links.urls import UPLOAD_PATH as TRANSFER
 from doorward.server.permission.caller import Caller
 from doorward.server.problems import RouteNotFound
 from doorward.server.settings import Settings
@@ -35,7 +40,6 @@ from doorward.server.store.sql.sqlite import open_engine
 from doorward.server.store.sql.store import SqlStore
 from doorward.server.sweeper import keep_sweeping
 from doorward.server.uploads.model import Limits
-from doorward.server.uploads.urls import UrlSigner
 from doorward.server.workspaces.policy import Policy
 from doorward.standin import DEFAULT_PARTY, Standin
 from doorward.standin.app import create_app as create_standin
@@ -59,6 +63,7 @@ def create_app(settings: Settings, clock: Clock | None = None) -> App:
     blobs = LocalBlobs(settings.blobs, durable=settings.durable)
     revocations = StandinRevocations(settings.data / "standin") if standin else None
     guard = _guard(settings, standin, revocations, clock)
+    revoked = _revoked(revocations)
     house = House(
         store=store,
         blobs=blobs,
@@ -77,8 +82,11 @@ def create_app(settings: Settings, clock: Clock | None = None) -> App:
         ),
         quota_bytes=settings.workspace_quota_bytes,
         clock=now,
-        revoked=_revoked(revocations),
+        revoked=revoked,
         knocks=Knocks(store),
+        watch=Watch(store, revoked),
+        thumbnails=Thumbnails(blobs, ThumbnailCache(settings.data / "thumbnails")),
+        link_seconds_max=settings.link_seconds_max,
     )
     rest = create_rest()
     receiver = Receiver(house)
@@ -92,6 +100,7 @@ def create_app(settings: Settings, clock: Clock | None = None) -> App:
             Entrance(creation, guard, house, settings.organization_roles),
             _parties(settings, standin),
         ),
+        links=LinkDoor(house),
         documents=create_documents(lambda: openapi_of(rest)),
         standin=create_standin(standin, base_path=STANDIN) if standin else None,
     )
@@ -115,6 +124,7 @@ class _Doors:
     rest: App
     transfer: App
     creation: App
+    links: App
     documents: App
     standin: App | None
 
@@ -126,6 +136,8 @@ class _Doors:
             await self.creation(scope, receive, send)
         elif path.startswith(TRANSFER):
             await self.transfer(scope, receive, send)
+        elif path.startswith(DOWNLOAD_PATH):
+            await self.links(scope, receive, send)
         elif self.standin is not None and path.startswith(f"{STANDIN}/"):
             await self.standin(scope, receive, send)
         elif path in {"/openapi.json", "/docs"} or path.startswith("/docs/"):

@@ -97,6 +97,9 @@ def placed(tx: Tx, attempt: Attempt) -> Attempt:
     if target.kind == "upload":
         upload = tx.uploads.get(target.id)
         workspace_id = upload.workspace_id if upload else None
+    elif target.kind == "link":
+        link = tx.links.get(target.id)
+        workspace_id = link.workspace_id if link else None
     else:
         workspace_id = tx.files.workspace_of(target.id)
     return replace(attempt, target=replace(target, workspace_id=workspace_id))

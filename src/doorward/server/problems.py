@@ -359,6 +359,99 @@ class PartInvalid(Problem):
     advice = "Concatenate your own partial uploads of this workspace, each once it is whole."
 
 
+class LinkNotFound(Problem):
+    """The link is missing or hidden."""
+
+    code, status, title = "link_not_found", 404, "Link not found"
+    advice = "There is no such link, or you may not see it."
+
+
+class LinkInvalid(Problem):
+    """A missing, altered or foreign signature on a download URL."""
+
+    code, status, title = "link_invalid", 403, "Link not valid"
+    advice = "This link is not one that this server signed. Ask for a new one."
+
+
+class LinkExpired(Problem):
+    """The signature is right and the link's time has passed."""
+
+    code, status, title = "link_expired", 410, "Link expired"
+    advice = "This link has expired. Ask whoever gave it for a new one."
+
+
+class LinkEnded(Problem):
+    """Killed, used up, or whoever made it may not give this any more; ``reason`` says it."""
+
+    code, status, title = "link_ended", 410, "Link ended"
+    advice = "This link gives nothing any more. Ask whoever gave it for a new one."
+
+
+class LinkNetworkRefused(Problem):
+    """The link is bound to networks, and the request came from another."""
+
+    code, status, title = "link_network_refused", 403, "Not from this network"
+    advice = "This link works from certain networks only."
+
+
+class LinkPasswordNeeded(Problem):
+    """The link has a password, and none came or a wrong one."""
+
+    code, status, title = "link_password_needed", 403, "Password needed"
+    advice = (
+        "Send the password in the header Doorward-Link-Password, or open the link in a browser."
+    )
+
+
+class LinkPasswordTries(Problem):
+    """Too many wrong passwords for this link, whoever sent them; Retry-After says how long."""
+
+    code, status, title = "link_password_tries", 429, "Too many wrong passwords"
+    advice = "Too many wrong passwords came for this link. Try again later."
+
+
+class LinkWider(Problem):
+    """A change may only narrow a link."""
+
+    code, status, title = "link_wider", 422, "A link is only narrowed"
+    advice = "A link's bounds can be narrowed, never widened. Make a new link instead."
+
+
+class NotAFolder(Problem):
+    """An archive was asked for of a file."""
+
+    code, status, title = "not_a_folder", 409, "Not a folder"
+    advice = "Only a folder comes as an archive; a file is downloaded as it is."
+
+
+class FolderTooLarge(Problem):
+    """The folder holds more than one archive may."""
+
+    code, status, title = "folder_too_large", 422, "Folder too large"
+    advice = "The folder holds too much for one archive; take its folders one by one."
+
+
+class ImageUnsupported(Problem):
+    """A thumbnail was asked for of something that no decoder here takes."""
+
+    code, status, title = "image_unsupported", 415, "Not an image we read"
+    advice = "Thumbnails are made of PNG, JPEG, GIF and WebP images."
+
+
+class ImageInvalid(Problem):
+    """The image is broken, or more than the bounds on pixels, memory and time."""
+
+    code, status, title = "image_invalid", 422, "Image not readable"
+    advice = "The image is damaged, or larger than thumbnails are made of."
+
+
+class PreconditionFailed(Problem):
+    """RFC 9110, section 15.5.13: If-Match or If-Unmodified-Since names other bytes."""
+
+    code, status, title = "precondition_failed", 412, "Precondition failed"
+    advice = "The file is not the one that the request names any more."
+
+
 class RangeNotSatisfiable(Problem):
     """RFC 9110, section 15.5.17."""
 

@@ -80,6 +80,7 @@ class Settings:
     allowed_types: tuple[str, ...] = ()
     denied_extensions: tuple[str, ...] = ()
     workspace_files_max: int | None = None
+    link_seconds_max: int = 604_800
     workspace_quota_bytes: int = 50 * GIBIBYTE
     stop_grace_seconds: int = 30
     organization_roles: Mapping[str, Role] = field(default_factory=dict)
@@ -151,6 +152,7 @@ class _Reader:
             allowed_types=self.listed("DOORWARD_ALLOWED_TYPES", _TYPE, "image/*, text/plain"),
             denied_extensions=self.listed("DOORWARD_DENIED_EXTENSIONS", _EXTENSION, "exe, scr"),
             workspace_files_max=self.number("DOORWARD_FILES_MAX", 0, 0) or None,
+            link_seconds_max=self.number("DOORWARD_LINK_SECONDS_MAX", 604_800, 1, 31_536_000),
             workspace_quota_bytes=self.number("DOORWARD_QUOTA_BYTES", 50 * GIBIBYTE, 0),
             stop_grace_seconds=self.number("DOORWARD_STOP_GRACE_SECONDS", 30, 0, 3600),
             organization_roles=self.organization_roles(),
@@ -305,7 +307,7 @@ class _Reader:
             if kept is not None and len(kept) < _SECRET_BYTES:
                 self.mistake(
                     f"The signing secret in {folder / 'secret'} is damaged: restore it, or remove "
-                    "the file to have a new one made (upload URLs handed out so far end)."
+                    "the file to have a new one made (signed URLs handed out so far end)."
                 )
             return kept or Secret()
         if len(secret) < _SECRET_BYTES:

@@ -1,4 +1,4 @@
-"""What goes by itself: uploads and what is in the bin when their time is over, and blobs."""
+"""What goes by itself: uploads, links and what is in the bin when their time is over; blobs."""
 
 import asyncio
 import logging
@@ -7,6 +7,7 @@ from datetime import timedelta
 
 from doorward.server.commands import Store, Tx
 from doorward.server.files.purging import purge_overdue
+from doorward.server.links.sweeping import remove_over
 from doorward.server.uploads.model import Limits
 from doorward.server.uploads.ports import BlobStore
 from doorward.server.uploads.sweeping import reopen_interrupted, sweep_overdue
@@ -34,6 +35,8 @@ async def sweep(store: Store, blobs: BlobStore) -> None:
     """
     while await store.read(lambda tx: bool(tx.uploads.overdue(tx.now, 1))):
         await store.write(lambda tx: sweep_overdue(tx, BATCH))
+    while await store.write(lambda tx: remove_over(tx, BATCH)):
+        pass
     while await store.write(lambda tx: tx.events.drop_before(tx.now - EVENTS_KEPT, BATCH)) == BATCH:
         pass
     while await store.read(lambda tx: tx.blobs.is_due(tx.now)):

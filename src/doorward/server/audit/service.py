@@ -30,6 +30,7 @@ def _entry(
 ) -> AuditEntry:
     who, target = attempt.who, attempt.target
     known = who is not None and bool(who.user_id)
+    shown = (who.via or who.credential) if who else None
     return AuditEntry(
         id=tx.new_id("aud"),
         time=tx.now,
@@ -38,8 +39,8 @@ def _entry(
         reason=reason,
         actor_type="user" if known else "anonymous",
         actor_id=who.user_id if who and known else None,
-        credential_type=who.credential.kind if who else None,
-        credential_id=who.credential.id if who else None,
+        credential_type=shown.kind if shown else None,
+        credential_id=shown.id if shown else None,
         on_behalf_of=None,
         workspace_id=target.workspace_id,
         resource_type=target.kind,

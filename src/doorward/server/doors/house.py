@@ -5,11 +5,13 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from doorward.server.commands import Store
+from doorward.server.doors.images.thumbnails import Thumbnails
 from doorward.server.doors.knocks import Knocks
+from doorward.server.doors.transfer.watching import Watch
+from doorward.server.links.urls import UrlSigner
 from doorward.server.permission.caller import Caller
-from doorward.server.uploads.model import Limits
+from doorward.server.uploads.model import Limits, Upload
 from doorward.server.uploads.ports import BlobStore
-from doorward.server.uploads.urls import UrlSigner
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,3 +26,10 @@ class House:
     clock: Callable[[], datetime]
     revoked: Callable[[Caller], bool]
     knocks: Knocks
+    watch: Watch
+    thumbnails: Thumbnails
+    link_seconds_max: int
+
+    def url_of(self, upload: Upload) -> str:
+        """Give the signed URL that takes an upload's bytes."""
+        return self.signer.upload_url(upload.id, upload.link_id or "", upload.url_expires_at)

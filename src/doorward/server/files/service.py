@@ -1,6 +1,7 @@
 """What is done to files and folders: always load, require, change, audit, in one transaction."""
 
 from dataclasses import dataclass, replace
+from datetime import datetime
 
 from doorward.server.audit.model import Attempt, Target
 from doorward.server.audit.service import record
@@ -46,6 +47,15 @@ class Move:
     parent_id: str | None = None
     to_root: bool = False
     on_conflict: OnConflict = OnConflict.ERROR
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A file with the content that is downloaded, and since when it has been that."""
+
+    node: Node
+    content: Content
+    changed_at: datetime
 
 
 def find(tx: FileTx, who: Caller, action: Action, file_id: str, *, binned: bool = False) -> Node:
@@ -246,28 +256,42 @@ def list_versions(tx: FileTx, who: Caller, file_id: str, page: Page) -> Listed[V
 
 
 def open_content(
-    tx: FileTx, who: Caller, file_id: str, version_id: str | None = None
-) -> tuple[Node, Content]:
+    tx: FileTx,
+    who: Caller,
+    file_id: str,
+    version_id: str | None = None,
+    action: Action = Action.FILE_DOWNLOAD,
+) -> Opened:
     """Give the content to download, the file's own or an older version's.
 
     Raises FileNotFound, PermissionDenied, VersionNotFound, and StorageFailed where the bytes are
     known not to be what they were.
     """
-    node = find(tx, who, Action.FILE_DOWNLOAD, file_id)
-    content = node.content
-    if content is None:
+    node = find(tx, who, action, file_id)
+    return opened_content(tx, node.workspace_id, node.id, version_id)
+
+
+def opened_content(
+    tx: FileTx, workspace_id: str, file_id: str, version_id: str | None = None
+) -> Opened:
+    """Give the content of a live file to whoever was judged already.
+
+    Raises FileNotFound, VersionNotFound, and StorageFailed where its bytes are known to be damaged.
+    """
+    node = tx.files.get(workspace_id, file_id)
+    if node is None or node.deleted_at is not None:
+        raise FileNotFound
+    if node.content is None:
         raise FileNotFound("A folder has no content.")
-    if version_id is not None:
-        version = tx.files.version(node.workspace_id, node.id, version_id)
-        if version is None:
-            raise VersionNotFound
-        content = version.content
-    if tx.contents.is_damaged(content.blob_key):
+    version = tx.files.version(workspace_id, node.id, version_id or node.version_id or "")
+    if version is None:
+        raise VersionNotFound
+    if tx.contents.is_damaged(version.content.blob_key):
         raise StorageFailed(
             "The stored bytes of this file are damaged. Upload it again to have it back.",
             reason="damaged",
         )
-    return node, content
+    return Opened(node, version.content, version.created_at)
 
 
 def require_folder(tx: FileTx, workspace_id: str, folder_id: str | None) -> None:

@@ -23,6 +23,7 @@ class Action(Enum):
     FILE_LIST = ("file:list", Scope.FILES_READ, Role.VIEWER)
     FILE_READ = ("file:read", Scope.FILES_READ, Role.VIEWER)
     FILE_DOWNLOAD = ("file:download", Scope.FILES_READ, Role.VIEWER)
+    FILE_THUMBNAIL = ("file:thumbnail", Scope.FILES_READ, Role.VIEWER)
     FILE_UPDATE = ("file:update", Scope.FILES_WRITE, Role.EDITOR)
     FILE_DELETE = ("file:delete", Scope.FILES_DELETE, Role.EDITOR)
     FILE_RESTORE = ("file:restore", Scope.FILES_WRITE, Role.EDITOR)
@@ -34,6 +35,11 @@ class Action(Enum):
     UPLOAD_RECEIVE = ("upload:receive", Scope.FILES_WRITE, Role.EDITOR)
     UPLOAD_FINISH = ("upload:finish", Scope.FILES_WRITE, Role.EDITOR)
     EVENT_LIST = ("event:list", Scope.EVENTS_READ, Role.VIEWER)
+    LINK_CREATE = ("link:create", Scope.FILES_WRITE, Role.EDITOR)
+    LINK_LIST = ("link:list", Scope.FILES_READ, Role.VIEWER)
+    LINK_READ = ("link:read", Scope.FILES_READ, Role.VIEWER)
+    LINK_UPDATE = ("link:update", Scope.FILES_WRITE, Role.VIEWER)
+    LINK_KILL = ("link:kill", Scope.FILES_WRITE, Role.VIEWER)
     AUDIT_READ = ("audit:read", Scope.AUDIT_READ, Role.ADMIN)
 
     def __init__(self, name_: str, scope: Scope, role: Role | None) -> None:

@@ -29,7 +29,8 @@ class Caller:
     """A person or machine with what its credential brings.
 
     ``organization_id`` is the organization the credential speaks for now, with the workspace
-    role its organization role maps to; both are None outside an organization.
+    role its organization role maps to; both are None outside an organization. ``via`` is the
+    signed link through which somebody acts in this caller's name.
     """
 
     user_id: str
@@ -40,6 +41,7 @@ class Caller:
     organization_role: Role | None = None
     scopes: frozenset[Scope] = field(default=ALL_SCOPES)
     workspaces: frozenset[str] | None = None
+    via: Credential | None = None
 
     def rights(self, role: Role | None) -> Rights:
         """Give what this caller brings to a workspace where it holds ``role``."""

@@ -52,7 +52,8 @@ class Upload:
 
     The first ``received_bytes`` of its bytes are durable under ``blob_key``: as many a client may
     count on. ``holder`` names the request that may add to them now, None for nobody. ``by`` is the
-    caller that bought the upload, whose rights are judged again whenever bytes come.
+    caller that bought the upload, whose rights are judged again whenever bytes come. ``link_id``
+    is the link that its signed URL names now.
     """
 
     id: str
@@ -67,6 +68,7 @@ class Upload:
     blob_key: str | None = None
     holder: str | None = None
     file_id: str | None = None
+    link_id: str | None = None
     failure: str | None = None
 
     @property

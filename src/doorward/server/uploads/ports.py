@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from doorward.server.files.model import Content
-from doorward.server.files.ports import FileTx
+from doorward.server.links.ports import LinkTx
 from doorward.server.uploads.model import Upload
 
 
@@ -20,7 +20,7 @@ class UploadRows(Protocol):
         """Insert an upload."""
 
     def put(self, upload: Upload) -> None:
-        """Store status, received bytes, blob key, holder, expiries, file and failure."""
+        """Store status, received bytes, blob key, holder, expiries, file, link and failure."""
 
     def holders(self, upload_ids: Collection[str]) -> dict[str, str | None]:
         """Say who holds each of these uploads, as far as they are there."""
@@ -57,7 +57,7 @@ class BlobRows(Protocol):
         """Drop the notes of blobs that are gone."""
 
 
-class UploadTx(FileTx, Protocol):
+class UploadTx(LinkTx, Protocol):
     """A transaction over uploads."""
 
     @property

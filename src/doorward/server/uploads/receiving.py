@@ -13,6 +13,7 @@ from doorward.server.events.model import EventType
 from doorward.server.files.model import Content, Kind, Node, OnConflict
 from doorward.server.files.naming import place_name
 from doorward.server.files.service import add_version, require_folder, target_of
+from doorward.server.links.using import count_upload, require_upload_link, spend_upload_link
 from doorward.server.permission.actions import Action
 from doorward.server.permission.caller import Caller
 from doorward.server.problems import (
@@ -70,11 +71,13 @@ class EarlierUnseen(Exception):
 def judge_upload(tx: UploadTx, upload_id: str, from_: Caller, action: Action) -> Upload:
     """Give an upload to whoever shows its URL, if its buyer may still do this.
 
-    ``from_`` tells where the request came from. Raises UploadNotFound, PermissionDenied.
+    ``from_`` tells where the request came from. Raises UploadNotFound, PermissionDenied, and what
+    came of the link by which it comes: UploadUrlInvalid, LinkEnded, LinkNetworkRefused.
     """
     upload = tx.uploads.get(upload_id)
     if upload is None:
         raise UploadNotFound
+    require_upload_link(tx, upload_id, from_)
     who = bought_by(tx, upload, from_)
     enter_again(tx, who, action, upload)
     return replace(upload, by=who)
@@ -83,12 +86,14 @@ def judge_upload(tx: UploadTx, upload_id: str, from_: Caller, action: Action) ->
 def hold_upload(tx: UploadTx, upload_id: str, from_: Caller) -> Hold:
     """Take hold of an upload to send bytes of it, from any earlier request that has it.
 
-    Raises UploadNotFound, PermissionDenied, UploadConcatenated, UploadClosed.
+    Raises UploadConcatenated, UploadClosed, LinkEnded, and what ``judge_upload`` does.
     """
     upload = judge_upload(tx, upload_id, from_, Action.UPLOAD_RECEIVE)
     if upload.declared.parts:
         raise UploadConcatenated
-    return hold_judged(tx, require_open(upload))
+    require_open(upload)
+    spend_upload_link(tx, from_)
+    return hold_judged(tx, upload)
 
 
 def hold_judged(tx: UploadTx, upload: Upload) -> Hold:
@@ -130,12 +135,14 @@ def confirm_hold(tx: UploadTx, hold: Hold) -> Hold:
 
 
 def note_received(tx: UploadTx, hold: Hold, received_bytes: int) -> bool:
-    """Store how many bytes are durable, judging the buyer's rights once more.
+    """Store how many bytes are durable, judging the link and the buyer's rights once more.
 
-    Says whether the hold still counts; the bytes are there either way. Raises UploadNotFound,
-    UploadClosed, PermissionDenied.
+    Says whether the hold still counts; the bytes are there either way. Raises UploadClosed, and
+    what ``judge_upload`` does.
     """
     upload = _still_there(tx, hold)
+    require_upload_link(tx, upload.id, hold.upload.by, begun=True)
+    count_upload(tx, hold.upload.by, received_bytes - upload.received_bytes)
     enter_again(tx, bought_by(tx, upload, hold.upload.by), Action.UPLOAD_RECEIVE, upload)
     noted = replace(upload, received_bytes=received_bytes)
     tx.uploads.put(noted)
@@ -158,9 +165,12 @@ def finish_upload(
     Raises EarlierUnseen where the workspace has one that was not looked at.
 
     Raises UploadSuperseded, UploadClosed, UploadNotFound, PermissionDenied, NameTaken,
-    ParentInvalid, QuotaExceeded, PartInvalid, MediaTypeRefused, PolicyRefused, UploadTooLarge.
+    ParentInvalid, QuotaExceeded, PartInvalid, MediaTypeRefused, PolicyRefused, UploadTooLarge,
+    LinkEnded, LinkNetworkRefused.
     """
     upload = _still_held(tx, hold)
+    require_upload_link(tx, upload.id, hold.upload.by, begun=True)
+    count_upload(tx, hold.upload.by, stored.size - upload.received_bytes)
     close_parts(tx, upload)
     who = bought_by(tx, upload, hold.upload.by)
     workspace = enter_again(tx, who, Action.UPLOAD_FINISH, upload)
@@ -204,6 +214,8 @@ def release_upload(tx: UploadTx, hold: Hold, received_bytes: int | None) -> bool
         return False
     if upload.status.open:
         ours = upload.holder == hold.upload.holder
+        came = (received_bytes or 0) - upload.received_bytes
+        count_upload(tx, hold.upload.by, came, bounded=False)
         left = replace(
             upload,
             received_bytes=upload.received_bytes if received_bytes is None else received_bytes,

@@ -14,7 +14,8 @@ from doorward.server.events.service import publish
 from doorward.server.files.model import Node, OnConflict
 from doorward.server.files.naming import place_name
 from doorward.server.files.service import require_folder
-from doorward.server.members.model import MemberSource
+from doorward.server.links.model import Bounds, Direction, Link
+from doorward.server.links.using import as_of_now
 from doorward.server.names import checked_name
 from doorward.server.permission.actions import Action
 from doorward.server.permission.caller import Caller
@@ -71,6 +72,7 @@ def create_upload(
         expires_at=tx.now + timedelta(seconds=limits.upload_life_seconds),
         blob_key=f"{tx.now:%Y%m%d}/{tx.new_id('blob')}",
     )
+    upload = replace(upload, link_id=_hand_out(tx, upload))
     tx.uploads.add(upload)
     tx.workspaces.reserve(workspace_id, new.size)
     announce_upload(tx, EventType.UPLOAD_CREATED, upload)
@@ -103,9 +105,27 @@ def renew_upload(tx: UploadTx, who: Caller, upload_id: str, limits: Limits) -> U
         url_expires_at=tx.now + timedelta(seconds=limits.url_life_seconds),
         expires_at=tx.now + timedelta(seconds=limits.upload_life_seconds),
     )
+    renewed = replace(renewed, link_id=_hand_out(tx, renewed))
     tx.uploads.put(renewed)
     record(tx, attempt_on(renewed, Action.UPLOAD_RENEW, who))
     return renewed
+
+
+def _hand_out(tx: UploadTx, upload: Upload) -> str:
+    """Note the signed URL that takes the upload's bytes, so that it can be counted and killed."""
+    link = Link(
+        id=tx.new_id("link"),
+        direction=Direction.UPLOAD,
+        workspace_id=upload.workspace_id,
+        resource_kind="upload",
+        resource_id=upload.id,
+        resource_name=upload.declared.name,
+        by=upload.by,
+        created_at=tx.now,
+        bounds=Bounds(upload.url_expires_at),
+    )
+    tx.links.add(link)
+    return link.id
 
 
 def is_buyer(who: Caller, upload: Upload) -> bool:
@@ -189,16 +209,8 @@ def enter_again(tx: UploadTx, who: Caller, action: Action, upload: Upload) -> Wo
 
 
 def bought_by(tx: UploadTx, upload: Upload, from_: Caller) -> Caller:
-    """Give whoever bought the upload, as they stand now: no token is at hand to say so.
-
-    Of the organization role they had then and the one seen last, the weaker counts.
-    """
-    role = upload.by.organization_role
-    if role is not None:
-        for member in tx.members.of(upload.workspace_id, upload.by.user_id):
-            if member.source is MemberSource.CLERK:
-                role = role if member.role.covers(role) else member.role
-    return replace(upload.by, origin=from_.origin, organization_role=role)
+    """Give whoever bought the upload, as they stand now."""
+    return as_of_now(tx, upload.by, upload.workspace_id, from_)
 
 
 def require_open(upload: Upload) -> Upload:

@@ -15,12 +15,18 @@ BODIES = {
     "update_file": {"name": "x"},
     "restore_file": {},
     "create_upload": {"name": "x", "size": 1},
+    "create_link": {},
+    "narrow_link": {"uses": 1},
 }
 OPEN_TO_ALL = {"read_me", "list_workspaces", "create_workspace"}
+OF_OTHER_THINGS = {"download_folder": 409, "read_thumbnail": 415}  # than a text file
+OF_THEIR_MAKER = {"read_link", "narrow_link", "kill_link"}
+OF_ONE_WORKSPACE = {"list_audit", "list_events", "list_links"}
 NOWHERE = {
     "workspace_id": "ws_" + "a" * 26,
     "file_id": "file_" + "a" * 26,
     "upload_id": "up_" + "a" * 26,
+    "link_id": "link_" + "a" * 26,
     "user_id": "user_nobody",
     "workspace": "ws_" + "a" * 26,
 }
@@ -32,8 +38,7 @@ guarded = pytest.mark.parametrize(
 
 
 def ask(person, operation, ids, **more):
-    by_query = {"list_audit", "list_events"}
-    query = {"workspace": ids["workspace"]} if operation.name in by_query else {}
+    query = {"workspace": ids["workspace"]} if operation.name in OF_ONE_WORKSPACE else {}
     return person.call(
         operation.method,
         "/api/v1" + operation.path.format(**ids),
@@ -57,6 +62,7 @@ def belongings(house):
         "workspace": office,
         "file_id": file["id"],
         "upload_id": upload["id"],
+        "link_id": alice.post(f"files/{file['id']}/link").json()["id"],
         "user_id": "user_carol",
     }
     return alice, bob, ids
@@ -132,8 +138,10 @@ def test_a_role_that_does_not_suffice_is_told_which_one_would(belongings, operat
 
     answer = ask(viewer, operation, ids)
 
-    if operation.action.role.value == "viewer" or operation.name == "read_upload":
-        assert answer.status_code == 200
+    if operation.name in OF_THEIR_MAKER:
+        assert problem(answer) == (404, "link_not_found")
+    elif operation.action.role.value == "viewer" or operation.name == "read_upload":
+        assert answer.status_code == OF_OTHER_THINGS.get(operation.name, 200)
     else:
         assert problem(answer) == (403, "permission_denied")
         assert answer.json()["missing"] == f"role {operation.action.role.value}"

@@ -1,3 +1,7 @@
+from base64 import b64encode
+from email.parser import BytesParser
+from hashlib import sha256
+
 import pytest
 
 from support import problem
@@ -53,6 +57,67 @@ def test_a_range_gives_its_part(alice, file, asked, part, shown):
     assert (answer.status_code, answer.content) == (206, part)
     assert answer.headers["content-range"] == shown
     assert answer.headers["content-length"] == str(len(part))
+
+
+def test_several_ranges_come_as_parts_that_any_mail_reader_takes_apart(alice, file):
+    answer = content_of(alice, file, Range="bytes=0-1,7-")
+
+    head = f"Content-Type: {answer.headers['content-type']}\r\n\r\n".encode()
+    parts = BytesParser().parsebytes(head + answer.content).get_payload()
+    assert answer.status_code == 206
+    assert answer.headers["content-length"] == str(len(answer.content))
+    assert [part.get_payload(decode=True) for part in parts] == [b"01", b"789"]
+    assert [part["content-range"] for part in parts] == ["bytes 0-1/10", "bytes 7-9/10"]
+
+
+def test_a_head_tells_what_a_get_would_and_sends_nothing(alice, file):
+    got = content_of(alice, file)
+
+    head = alice.call("HEAD", f"files/{file['id']}/content", headers={"Range": "bytes=0-1"})
+
+    assert (head.status_code, head.content) == (200, b"")
+    for name in ("content-length", "etag", "last-modified", "content-type"):
+        assert head.headers[name] == got.headers[name]
+
+
+def test_a_condition_on_other_bytes_is_refused(alice, file):
+    assert problem(content_of(alice, file, **{"If-Match": '"x"'})) == (412, "precondition_failed")
+    old = {"If-Unmodified-Since": "Thu, 01 Jan 1970 00:00:00 GMT"}
+    assert problem(content_of(alice, file, **old)) == (412, "precondition_failed")
+
+
+def test_a_download_since_when_nothing_changed_is_not_sent_again(alice, file):
+    seen = content_of(alice, file).headers["last-modified"]
+
+    assert content_of(alice, file, **{"If-Modified-Since": seen}).status_code == 304
+
+
+def test_the_digest_that_was_declared_is_told_with_the_bytes(alice):
+    checksum = "sha256:" + sha256(TEN).hexdigest()
+    file = alice.upload(alice.home(), "ten.txt", TEN, checksum=checksum)
+
+    told = content_of(alice, file, Range="bytes=0-1").headers["repr-digest"]
+
+    assert told == f"sha-256=:{b64encode(sha256(TEN).digest()).decode()}:"
+
+
+def test_a_safe_kind_is_shown_in_place_under_a_policy_of_its_own(alice, file):
+    answer = alice.get(f"files/{file['id']}/content", params={"disposition": "inline"})
+
+    assert answer.headers["content-disposition"].startswith("inline")
+    assert answer.headers["content-type"] == "text/plain; charset=utf-8"
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    assert answer.headers["content-security-policy"].endswith("sandbox")
+    assert answer.headers["cross-origin-resource-policy"] == "same-origin"
+
+
+@pytest.mark.parametrize("kind", ["text/html", "image/svg+xml", "application/xhtml+xml"])
+def test_a_kind_that_may_carry_a_script_is_never_shown_in_place(alice, kind):
+    file = alice.upload(alice.home(), "x", b"<script/>", content_type=kind)
+
+    answer = alice.get(f"files/{file['id']}/content", params={"disposition": "inline"})
+
+    assert answer.headers["content-disposition"].startswith("attachment")
 
 
 def test_a_range_outside_is_refused_with_the_size(alice, file):

@@ -419,7 +419,7 @@ def test_every_attempt_leaves_who_what_how_much_and_whence(alice, house, home):
     forged, too_large = received[0], received[1]
     assert (too_large["outcome"], too_large["reason"]) == ("failed", "upload_too_large")
     assert too_large["actor"] == {"type": "user", "id": "user_alice"}
-    assert too_large["credential"]["type"] == "session"
+    assert too_large["credential"]["type"] == "signed_link"
     assert too_large["details"] == {"size": 3}
     assert too_large["address"] == "testclient"
     assert (forged["outcome"], forged["actor"]["type"]) == ("denied", "anonymous")

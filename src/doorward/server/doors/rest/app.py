@@ -11,7 +11,7 @@ from starlette.exceptions import HTTPException
 from doorward._version import __version__
 from doorward.server.doors.context import origin_of
 from doorward.server.doors.problem_json import problem_body, problem_headers
-from doorward.server.doors.rest import audit, events, files, uploads, workspaces
+from doorward.server.doors.rest import audit, events, files, images, links, uploads, workspaces
 from doorward.server.doors.rest.operations import Operations
 from doorward.server.problems import (
     Internal,
@@ -58,7 +58,9 @@ def create_rest() -> FastAPI:
         workspaces.rest,
         workspaces.people,
         files.rest,
+        images.rest,
         uploads.rest,
+        links.rest,
         events.rest,
         audit.rest,
     ):

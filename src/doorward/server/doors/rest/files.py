@@ -5,6 +5,7 @@ from typing import Annotated
 from fastapi import Query, Request, Response
 
 from doorward.server.audit.model import Target
+from doorward.server.commands import Tx
 from doorward.server.doors.rest.call import Call, CallDep
 from doorward.server.doors.rest.operations import PEOPLE, Operations
 from doorward.server.doors.rest.parameters import (
@@ -24,21 +25,29 @@ from doorward.server.doors.rest.schemas import (
     RestoreIn,
     VersionOut,
 )
-from doorward.server.doors.transfer.download import content_response
+from doorward.server.doors.transfer.archive import archive_chunks, plan_archive
+from doorward.server.doors.transfer.download import Asked, Download, plan_download, read_pieces
+from doorward.server.doors.transfer.watching import Welcome
 from doorward.server.files import service as files
+from doorward.server.files.archiving import open_folder
 from doorward.server.files.model import Node
 from doorward.server.files.purging import purge
 from doorward.server.files.service import Move, NewFolder
+from doorward.server.links.model import Disposition
+from doorward.server.links.using import as_of_now
 from doorward.server.paging import Listed, Page
 from doorward.server.permission.actions import Action
 from doorward.server.problems import (
     FileNotFound,
+    FolderTooLarge,
     MoveIntoSelf,
     NameInvalid,
     NameTaken,
+    NotAFolder,
     NotInBin,
     ParentInvalid,
     PermissionDenied,
+    PreconditionFailed,
     RangeNotSatisfiable,
     RequestInvalid,
     StorageFailed,
@@ -205,7 +214,8 @@ async def list_versions(
     "/files/{file_id}/content",
     accepts=PEOPLE,
     action=Action.FILE_DOWNLOAD,
-    raises=(*_GUARDED, VersionNotFound, RangeNotSatisfiable, StorageFailed),
+    raises=(*_GUARDED, VersionNotFound, RangeNotSatisfiable, PreconditionFailed, StorageFailed),
+    also=("HEAD",),
     response_class=Response,
 )
 async def download_file(
@@ -213,15 +223,54 @@ async def download_file(
     request: Request,
     file_id: FileId,
     version_id: Annotated[IdText | None, Query(description="An older version.")] = None,
+    disposition: Annotated[
+        Disposition, Query(description="`inline` shows kinds that are safe to show.")
+    ] = Disposition.ATTACHMENT,
 ) -> Response:
-    """Download the bytes; takes `Range`, `If-None-Match` and `If-Range`."""
-    node, content = await call.look(
+    """Download the bytes; takes `Range` with several ranges, and every condition of RFC 9110."""
+    house = call.house
+    opened = await call.look(
         lambda tx: files.open_content(tx, call.who, file_id, version_id),
         _file(file_id),
-        seen=lambda found: files.target_of(found[0]),
+        seen=lambda found: files.target_of(found.node),
         wait=True,
     )
-    return content_response(call.house.blobs, node.name, content, request.headers)
+    inline = disposition is Disposition.INLINE
+    plan = plan_download(opened, Asked(request.method, request.headers, house.clock(), inline))
+    chunks = read_pieces(house.blobs, plan.blob_key, plan.pieces)
+    return Download(plan, chunks, house.watch, _welcome(call, opened.node))
+
+
+@rest.operation(
+    "GET",
+    "/files/{file_id}/zip",
+    accepts=PEOPLE,
+    action=Action.FILE_DOWNLOAD,
+    raises=(*_GUARDED, NotAFolder, FolderTooLarge),
+    also=("HEAD",),
+    response_class=Response,
+)
+async def download_folder(call: CallDep, file_id: FileId) -> Response:
+    """Download a folder with all in it, as a ZIP file made on the way."""
+    archive = await call.look(
+        lambda tx: open_folder(tx, call.who, file_id),
+        _file(file_id),
+        seen=lambda found: files.target_of(found.folder),
+        wait=True,
+    )
+    house = call.house
+    chunks = archive_chunks(house.blobs, archive.entries)
+    return Download(plan_archive(archive), chunks, house.watch, _welcome(call, archive.folder))
+
+
+def _welcome(call: Call, node: Node) -> Welcome:
+    """Let a download go on while its caller may still see the file, whatever the token's age."""
+
+    def still(tx: Tx) -> None:
+        who = as_of_now(tx, call.who, node.workspace_id, call.who)
+        files.find(tx, who, Action.FILE_DOWNLOAD, node.id)
+
+    return Welcome(call.who, still)
 
 
 def _file(file_id: str) -> Target:

@@ -50,12 +50,14 @@ class Operations:
         action: Action | None,
         raises: tuple[type[Problem], ...],
         status: int = 200,
+        also: Iterable[str] = (),
         **route: Any,
     ) -> Callable[[Handler], Handler]:
         """Declare and route a handler.
 
         ``accepts`` and ``action`` have no default, so an operation that leaves one out fails at
-        import; ``action=None`` says aloud that any verified caller may call it.
+        import; ``action=None`` says aloud that any verified caller may call it. ``also`` names
+        methods that it answers beside its own, such as HEAD.
         """
 
         def declare(handler: Handler) -> Handler:
@@ -66,7 +68,7 @@ class Operations:
             self.router.add_api_route(
                 path,
                 handler,
-                methods=[method],
+                methods=[method, *also],
                 status_code=status,
                 name=declared.name,
                 operation_id=declared.name,

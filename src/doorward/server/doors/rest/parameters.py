@@ -9,6 +9,7 @@ from doorward.server.paging import PAGE_SIZE_DEFAULT, PAGE_SIZE_MAX
 WorkspaceId = Annotated[str, Path(max_length=80, description="`ws_…`")]
 FileId = Annotated[str, Path(max_length=80, description="`file_…`")]
 UploadId = Annotated[str, Path(max_length=80, description="`up_…`")]
+LinkId = Annotated[str, Path(max_length=80, description="`link_…`")]
 MemberId = Annotated[str, Path(max_length=80, description="`user_…`")]
 Limit = Annotated[int, Query(ge=1, le=PAGE_SIZE_MAX, description="Rows a page.")]
 Cursor = Annotated[str | None, Query(max_length=2048, description="From `next_cursor`.")]

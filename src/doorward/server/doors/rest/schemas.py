@@ -10,12 +10,12 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, St
 from doorward.server.audit.model import AuditEntry
 from doorward.server.events.model import Event
 from doorward.server.files.model import Node, OnConflict, Version
+from doorward.server.links.urls import UrlSigner
 from doorward.server.members.model import Member
 from doorward.server.names import NAME_BYTES_MAX
 from doorward.server.permission.caller import Caller
 from doorward.server.permission.roles import Role
 from doorward.server.uploads.model import NewUpload, Upload
-from doorward.server.uploads.urls import UrlSigner
 from doorward.server.workspaces.model import Standing
 from doorward.server.workspaces.policy import NameSet, Policy
 
@@ -63,40 +63,40 @@ Metadata = Annotated[
 ]
 
 
-class _In(BaseModel):
+class In(BaseModel):
     """A request body: unknown members are refused, so that a typo is not ignored."""
 
     model_config = ConfigDict(extra="forbid")
 
 
-class _Out(BaseModel):
+class Out(BaseModel):
     """A response body."""
 
     model_config = ConfigDict(frozen=True)
 
 
-class ListOut(_Out, Generic[T]):
+class ListOut(Out, Generic[T]):
     """One page of a list."""
 
     data: list[T]
     next_cursor: str | None = Field(description="Pass it as `cursor` for the next page.")
 
 
-class OrganizationOut(_Out):
+class OrganizationOut(Out):
     """The organization that the credential speaks for."""
 
     id: str
     role: Role | None
 
 
-class CredentialOut(_Out):
+class CredentialOut(Out):
     """The kind and id of what was presented."""
 
     type: str
     id: str | None
 
 
-class MeOut(_Out):
+class MeOut(Out):
     """The verified caller."""
 
     user_id: str
@@ -118,13 +118,13 @@ class MeOut(_Out):
         )
 
 
-class WorkspaceIn(_In):
+class WorkspaceIn(In):
     """A workspace to create."""
 
     name: NameText
 
 
-class PolicyIn(_In):
+class PolicyIn(In):
     """What may be put into a workspace; what is left out limits nothing."""
 
     max_upload_bytes: Limit_ | None = None
@@ -146,14 +146,14 @@ class PolicyIn(_In):
         )
 
 
-class WorkspaceChangeIn(_In):
+class WorkspaceChangeIn(In):
     """What to change of a workspace: leave out what stays; a ``policy`` replaces the old whole."""
 
     name: NameText | None = None
     policy: PolicyIn | None = None
 
 
-class PolicyOut(_Out):
+class PolicyOut(Out):
     """What may be put into a workspace; null and empty limit nothing."""
 
     max_upload_bytes: int | None
@@ -169,7 +169,7 @@ class PolicyOut(_Out):
         return cls(**asdict(policy))
 
 
-class WorkspaceOut(_Out):
+class WorkspaceOut(Out):
     """A workspace as the caller stands to it; sizes in bytes."""
 
     id: str
@@ -199,20 +199,20 @@ class WorkspaceOut(_Out):
         )
 
 
-class MemberIn(_In):
+class MemberIn(In):
     """A person to let in."""
 
     user_id: UserId
     role: Role
 
 
-class RoleIn(_In):
+class RoleIn(In):
     """A person's new role."""
 
     role: Role
 
 
-class MemberOut(_Out):
+class MemberOut(Out):
     """A person in a workspace; ``source`` is ``clerk`` where the organization decides."""
 
     user_id: str
@@ -233,7 +233,7 @@ class MemberOut(_Out):
         )
 
 
-class FolderIn(_In):
+class FolderIn(In):
     """A folder to create; ``exist_ok`` gives an existing one of that name instead of 409."""
 
     name: NameText
@@ -241,7 +241,7 @@ class FolderIn(_In):
     exist_ok: bool = False
 
 
-class FileIn(_In):
+class FileIn(In):
     """What to change of a file or folder: leave out what stays; ``parent_id: null`` is the root."""
 
     name: NameText | None = None
@@ -249,14 +249,14 @@ class FileIn(_In):
     on_conflict: Literal[OnConflict.ERROR, OnConflict.RENAME] = OnConflict.ERROR
 
 
-class RestoreIn(_In):
+class RestoreIn(In):
     """Where to restore to from the bin, or which version to make current again."""
 
     parent_id: IdText | None = None
     version_id: IdText | None = None
 
 
-class FileOut(_Out):
+class FileOut(Out):
     """A file or folder; ``size`` in bytes, None for a folder."""
 
     id: str
@@ -300,7 +300,7 @@ class FileOut(_Out):
         )
 
 
-class VersionOut(_Out):
+class VersionOut(Out):
     """One content that a file had."""
 
     id: str
@@ -328,7 +328,7 @@ class VersionOut(_Out):
         )
 
 
-class UploadIn(_In):
+class UploadIn(In):
     """A file to come; ``size`` in bytes, ``checksum`` as ``sha256:…`` or ``blake3:…``."""
 
     name: NameText
@@ -344,7 +344,7 @@ class UploadIn(_In):
         return NewUpload(**{name: getattr(self, name) for name in type(self).model_fields})
 
 
-class UploadOut(_Out):
+class UploadOut(Out):
     """An upload; ``url`` takes the bytes until ``expires_at``, None once it is closed."""
 
     id: str
@@ -367,8 +367,8 @@ class UploadOut(_Out):
         """Present an upload, with its signed URL while it takes bytes and ``signer`` is given."""
         declared = upload.declared
         url = None
-        if signer is not None and upload.status.open:
-            url = signer.url(upload.id, upload.url_expires_at)
+        if signer is not None and upload.status.open and upload.link_id is not None:
+            url = signer.upload_url(upload.id, upload.link_id, upload.url_expires_at)
         return cls(
             id=upload.id,
             workspace_id=upload.workspace_id,
@@ -385,14 +385,14 @@ class UploadOut(_Out):
         )
 
 
-class ActorOut(_Out):
+class ActorOut(Out):
     """Who or what, by kind and id."""
 
     type: str
     id: str | None
 
 
-class ResourceOut(_Out):
+class ResourceOut(Out):
     """What was asked about."""
 
     type: str | None
@@ -400,7 +400,7 @@ class ResourceOut(_Out):
     name: str | None
 
 
-class EventOut(_Out):
+class EventOut(Out):
     """One fact about a workspace; ``data`` says what it is about."""
 
     id: str
@@ -423,7 +423,7 @@ class EventOut(_Out):
         )
 
 
-class AuditOut(_Out):
+class AuditOut(Out):
     """One attempt and what came of it."""
 
     id: str

@@ -22,7 +22,10 @@ from doorward.server.doors.transfer.exchange import Answer, Asked, method_of
 from doorward.server.doors.transfer.ietf import Draft, announce, limits_of
 from doorward.server.doors.transfer.metadata import declared_in_draft, declared_in_tus
 from doorward.server.doors.transfer.receiver import Part, Received, Receiver
-from doorward.server.doors.transfer.upload import PREFIX, answer_problem, check_signature
+from doorward.server.doors.transfer.upload import answer_problem
+from doorward.server.links.urls import UPLOAD_PATH as PREFIX
+from doorward.server.links.urls import Presented
+from doorward.server.links.using import SIGNED_LINK
 from doorward.server.permission.actions import Action
 from doorward.server.permission.caller import Caller, Credential
 from doorward.server.problems import (
@@ -210,10 +213,10 @@ class _Creation:
         return replace(limits, url_life_seconds=limits.upload_life_seconds)
 
     def _by_url(self, upload: Upload) -> Caller:
-        return Caller("", Credential("upload_url", upload.id), self.call.who.origin)
+        return Caller("", Credential(SIGNED_LINK, upload.link_id), self.call.who.origin)
 
     def _url(self, upload: Upload) -> str:
-        return self.door.house.signer.url(upload.id, upload.url_expires_at)
+        return self.door.house.url_of(upload)
 
     def _announced_size(self) -> int:
         size = self.asked.number("upload-length")
@@ -235,6 +238,7 @@ class _Creation:
             parts = urlsplit(url)
             upload_id = parts.path.removeprefix(PREFIX)
             if parts.query or not upload_id.startswith("up_"):
-                check_signature(house.signer, upload_id, parts.query, house.clock())
+                presented = Presented.of_upload(upload_id, parts.query.encode(errors="replace"))
+                house.signer.check(presented, house.clock())
             return upload_id
         raise PartInvalid

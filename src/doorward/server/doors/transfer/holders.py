@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from doorward.server.commands import Store
+from doorward.server.problems import LinkEnded, Problem, UploadSuperseded
 
 log = logging.getLogger("doorward.transfer")
 
@@ -18,12 +19,14 @@ LOOK_SECONDS = 0.2
 
 
 class Holding:
-    """One request's hold; ``asked`` says that it is to let go."""
+    """One request's hold; ``asked`` says that it is to let go, and ``why`` for what reason."""
 
-    def __init__(self, upload_id: str, holder: str) -> None:
+    def __init__(self, upload_id: str, holder: str, link_id: str | None) -> None:
         self.upload_id = upload_id
         self.holder = holder
+        self.link_id = link_id
         self.asked = False
+        self.why: Problem = UploadSuperseded()
         self.waiting = False
         self._loop = asyncio.get_running_loop()
         self._task = asyncio.current_task()
@@ -53,10 +56,10 @@ class Holders:
         self._watching: asyncio.Task[None] | None = None
 
     @contextmanager
-    def holding(self, upload_id: str, holder: str) -> Iterator[Holding]:
+    def holding(self, upload_id: str, holder: str, link_id: str | None = None) -> Iterator[Holding]:
         """Hold an upload while the block runs; whoever holds it here already is asked to let go."""
         self.ask(upload_id)
-        one = Holding(upload_id, holder)
+        one = Holding(upload_id, holder, link_id)
         self._held.append(one)
         if self._watching is None or self._watching.done():
             self._watching = asyncio.create_task(self._watch())
@@ -72,7 +75,7 @@ class Holders:
                 one.ask()
 
     async def _watch(self) -> None:
-        """Look whether other processes took uploads over, with one question about all of them."""
+        """Look whether uploads were taken over elsewhere, or links killed: one question for all."""
         while self._held:
             await asyncio.sleep(LOOK_SECONDS)
             try:
@@ -83,7 +86,13 @@ class Holders:
     async def _look(self) -> None:
         held = [one for one in self._held if not one.asked]
         ids = [one.upload_id for one in held]
-        holders = await self._store.read(lambda tx: tx.uploads.holders(ids))
+        links = {one.link_id for one in held if one.link_id is not None}
+        holders, killed = await self._store.read(
+            lambda tx: (tx.uploads.holders(ids), tx.links.killed(links))
+        )
         for one in held:
-            if holders.get(one.upload_id) != one.holder:
+            if one.link_id in killed:
+                one.why = LinkEnded(reason="killed")
+                one.ask()
+            elif holders.get(one.upload_id) != one.holder:
                 one.ask()

@@ -162,7 +162,9 @@ class Receiver:
 
         What came before a failure stays, unless ``keep`` says that it does not.
         """
-        with self._holders.holding(hold.upload.id, hold.upload.holder or "") as holding:
+        link_id = hold.upload.by.via.id if hold.upload.by.via else None
+        holder = hold.upload.holder or ""
+        with self._holders.holding(hold.upload.id, holder, link_id) as holding:
             sink = self._sink(hold)
             try:
                 self.check_revoked(hold.upload)
@@ -330,13 +332,13 @@ class Receiver:
 async def _next(holding: Holding, body: Receive) -> Message:
     """Wait for bytes, unless a newer request asks for the upload."""
     if holding.asked:
-        raise UploadSuperseded
+        raise holding.why
     holding.waiting = True
     try:
         return await body()
     except asyncio.CancelledError:
         if holding.was_asked():
-            raise UploadSuperseded from None
+            raise holding.why from None
         raise
     finally:
         holding.waiting = False

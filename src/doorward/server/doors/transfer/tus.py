@@ -90,7 +90,7 @@ class Tus:
         found = await self.house.store.read(
             lambda tx: [tx.uploads.get(part_id) for part_id in part_ids]
         )
-        return [self.house.signer.url(part.id, part.url_expires_at) for part in found if part]
+        return [self.house.url_of(part) for part in found if part]
 
 
 def capabilities(house: House) -> dict[str, str]:

@@ -2,8 +2,6 @@
 
 import asyncio
 from contextlib import suppress
-from datetime import datetime
-from urllib.parse import parse_qs
 
 from doorward.server.audit.model import Attempt, Target
 from doorward.server.commands import refused
@@ -16,14 +14,15 @@ from doorward.server.doors.transfer.exchange import Answer, Asked
 from doorward.server.doors.transfer.ietf import Draft
 from doorward.server.doors.transfer.receiver import Part, Receiver
 from doorward.server.doors.transfer.tus import Tus
+from doorward.server.links.urls import UPLOAD_PATH as PREFIX
+from doorward.server.links.urls import Presented
+from doorward.server.links.using import SIGNED_LINK
 from doorward.server.permission.actions import Action
 from doorward.server.permission.caller import Caller, Credential
 from doorward.server.problems import MethodNotAllowed, Problem, UploadUrlInvalid
 from doorward.server.uploads import service as uploads
 from doorward.server.uploads.receiving import judge_upload
-from doorward.server.uploads.urls import UrlSigner
 
-PREFIX = "/transfer/"
 METHODS = "OPTIONS, HEAD, GET, PUT, PATCH, DELETE"
 ACCEPT_PATCH = f"{tus.MEDIA_TYPE}, {ietf.MEDIA_TYPE}"
 _ID_CHARACTERS_MAX = 80
@@ -52,7 +51,7 @@ class UploadDoor:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Take one request for an upload URL."""
         upload_id = scope["path"].removeprefix(PREFIX)[:_ID_CHARACTERS_MAX]
-        from_ = Caller("", Credential("upload_url", upload_id), origin_of(scope))
+        from_ = Caller("", Credential(SIGNED_LINK, _named_link(scope)), origin_of(scope))
         asked = Asked(scope, receive, upload_id, from_)
         send = cors.with_headers(send, cors.for_everybody(scope) | tus.EVERYWHERE)
         try:
@@ -117,20 +116,16 @@ class UploadDoor:
         )
 
     def _check_url(self, asked: Asked) -> None:
-        query = asked.scope["query_string"].decode("latin-1")
-        check_signature(self._house.signer, asked.upload_id, query, self._house.clock())
+        url = Presented.of_upload(asked.upload_id, asked.scope["query_string"])
+        self._house.signer.check(url, self._house.clock())
 
 
-def check_signature(signer: UrlSigner, upload_id: str, query: str, now: datetime) -> None:
-    """Judge the query of an upload's URL; raises UploadUrlInvalid, UploadUrlExpired."""
+def _named_link(scope: Scope) -> str | None:
+    """Give the link that the URL names, whether or not its signature turns out to be right."""
     try:
-        found = parse_qs(query, max_num_fields=8)
-    except ValueError:  # more fields than any URL of ours has
-        raise UploadUrlInvalid from None
-    expires, signature = found.get("expires", []), found.get("signature", [])
-    if len(expires) != 1 or len(signature) != 1:
-        raise UploadUrlInvalid
-    signer.check(upload_id, expires[0], signature[0], now)
+        return Presented.of_upload("", scope["query_string"]).link_id[:_ID_CHARACTERS_MAX]
+    except UploadUrlInvalid:
+        return None
 
 
 def _is_draft(asked: Asked) -> bool:

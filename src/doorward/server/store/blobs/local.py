@@ -70,7 +70,8 @@ class LocalBlobs:
         self._readers += 1
         try:
             while start < stop or ahead is not None:
-                chunk = None if ahead is None else await ahead
+                # A cut download leaves the thread that reads for it to end first.
+                chunk = None if ahead is None else await asyncio.shield(ahead)
                 ahead, start = self._read_ahead(fd, start, stop)
                 if chunk is not None:
                     yield chunk

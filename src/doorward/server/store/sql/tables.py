@@ -162,6 +162,7 @@ uploads = Table(
     Column("blob_key", String),
     Column("holder", String),
     Column("file_id", String),
+    Column("link_id", String),
     Column("failure", String),
     Column("created_at", Instant, nullable=False),
     Column("url_expires_at", Instant, nullable=False),
@@ -172,6 +173,47 @@ uploads = Table(
         "expires_at",
         sqlite_where=text("status IN ('pending', 'receiving')"),
     ),
+)
+
+links = Table(
+    "links",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("direction", String, nullable=False),
+    Column("workspace_id", ForeignKey("workspaces.id"), nullable=False),
+    Column("resource_kind", String, nullable=False),
+    Column("resource_id", String, nullable=False),
+    Column("resource_name", String, nullable=False),
+    Column("maker_id", String, nullable=False),
+    Column("made_by", JSON, nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Column("expires_at", Instant, nullable=False),
+    Column("uses_max", BigInteger),
+    Column("bytes_max", BigInteger),
+    Column("networks", JSON(none_as_null=True)),
+    Column("version_id", String),
+    Column("disposition", String, nullable=False),
+    Column("password", String),
+    Column("uses", BigInteger, nullable=False),
+    Column("bytes", BigInteger, nullable=False),
+    Column("last_used_at", Instant),
+    Column("killed_at", Instant),
+    Column("tries", Integer, nullable=False),
+    Column("tries_since", Instant),
+    Index("ix_links_workspace", "workspace_id", "created_at", "id"),
+    Index("ix_links_maker", "maker_id", "created_at", "id"),
+    Index("ix_links_resource", "resource_id"),
+    Index("ix_links_expires_at", "expires_at"),
+)
+
+link_uses = Table(
+    "link_uses",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("link_id", ForeignKey("links.id"), nullable=False),
+    Column("client", String, nullable=False),
+    Column("bytes_left", BigInteger, nullable=False),
+    Index("ix_link_uses_client", "link_id", "client"),
 )
 
 doomed_blobs = Table(

@@ -14,6 +14,7 @@ from doorward.server.store.sql.contents import SqlContents
 from doorward.server.store.sql.events import SqlEvents
 from doorward.server.store.sql.files import SqlFiles
 from doorward.server.store.sql.integrity import SqlIntegrity
+from doorward.server.store.sql.links import SqlLinks
 from doorward.server.store.sql.members import SqlMembers
 from doorward.server.store.sql.uploads import SqlUploads
 from doorward.server.store.sql.workspaces import SqlWorkspaces
@@ -70,6 +71,11 @@ class SqlTx:
     def uploads(self) -> SqlUploads:
         """The uploads."""
         return SqlUploads(self._connection)
+
+    @cached_property
+    def links(self) -> SqlLinks:
+        """The signed URLs handed out."""
+        return SqlLinks(self._connection)
 
     @cached_property
     def blobs(self) -> SqlBlobs:

@@ -8,9 +8,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, bindparam, func, insert, select, update
 
 from doorward.server.files.model import OnConflict
-from doorward.server.permission.caller import Caller, Credential, Origin
-from doorward.server.permission.roles import Role
-from doorward.server.permission.scopes import Scope
+from doorward.server.store.sql.callers import caller_from, kept_caller
 from doorward.server.store.sql.tables import uploads
 from doorward.server.uploads.model import NewUpload, Upload, UploadStatus
 
@@ -28,6 +26,7 @@ _PUT = (
                 "blob_key",
                 "holder",
                 "file_id",
+                "link_id",
                 "failure",
                 "url_expires_at",
                 "expires_at",
@@ -58,7 +57,7 @@ class SqlUploads:
             "id": upload.id,
             "workspace_id": upload.workspace_id,
             "declared": asdict(upload.declared),
-            "bought_by": _bought(upload.by),
+            "bought_by": kept_caller(upload.by),
             "created_at": upload.created_at,
         }
         self._connection.execute(_ADD, fixed | _changing(upload))
@@ -100,31 +99,11 @@ def _changing(upload: Upload) -> dict[str, object]:
         "blob_key": upload.blob_key,
         "holder": upload.holder,
         "file_id": upload.file_id,
+        "link_id": upload.link_id,
         "failure": upload.failure,
         "url_expires_at": upload.url_expires_at,
         "expires_at": upload.expires_at,
     }
-
-
-def _bought(who: Caller) -> dict[str, object]:
-    bought = asdict(who)
-    bought["scopes"] = sorted(who.scopes)
-    bought["workspaces"] = None if who.workspaces is None else sorted(who.workspaces)
-    return bought
-
-
-def _caller(bought: dict[str, Any]) -> Caller:
-    role, workspaces = bought["organization_role"], bought["workspaces"]
-    return Caller(
-        user_id=bought["user_id"],
-        credential=Credential(**bought["credential"]),
-        origin=Origin(**bought["origin"]),
-        organization_id=bought["organization_id"],
-        organization_name=bought["organization_name"],
-        organization_role=None if role is None else Role(role),
-        scopes=frozenset(Scope(scope) for scope in bought["scopes"]),
-        workspaces=None if workspaces is None else frozenset(workspaces),
-    )
 
 
 def _upload(row: Row[Any]) -> Upload:
@@ -136,7 +115,7 @@ def _upload(row: Row[Any]) -> Upload:
         workspace_id=row.workspace_id,
         declared=NewUpload(**declared),
         status=UploadStatus(row.status),
-        by=_caller(row.bought_by),
+        by=caller_from(row.bought_by),
         created_at=row.created_at,
         url_expires_at=row.url_expires_at,
         expires_at=row.expires_at,
@@ -144,5 +123,6 @@ def _upload(row: Row[Any]) -> Upload:
         blob_key=row.blob_key,
         holder=row.holder,
         file_id=row.file_id,
+        link_id=row.link_id,
         failure=row.failure,
     )

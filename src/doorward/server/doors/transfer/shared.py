@@ -1,0 +1,202 @@
+"""Download links: who holds one may have these bytes, as far as its row and its maker still go."""
+
+import asyncio
+from collections.abc import AsyncGenerator
+from dataclasses import dataclass, replace
+from urllib.parse import parse_qs
+
+from starlette.datastructures import Headers
+
+from doorward.server.audit.model import Attempt, Target
+from doorward.server.commands import Tx, refused
+from doorward.server.doors.asgi import Receive, Scope, Send, header
+from doorward.server.doors.context import origin_of
+from doorward.server.doors.house import House
+from doorward.server.doors.problem_json import send_problem
+from doorward.server.doors.transfer.archive import (
+    archive_chunks,
+    archive_size,
+    plan_archive,
+)
+from doorward.server.doors.transfer.download import (
+    NOT_MODIFIED,
+    Asked,
+    Download,
+    Plan,
+    plan_download,
+    read_pieces,
+)
+from doorward.server.doors.transfer.pages import send_page, wants_page
+from doorward.server.doors.transfer.watching import Welcome
+from doorward.server.files.archiving import Archive, opened_folder
+from doorward.server.files.model import Kind
+from doorward.server.files.service import Opened, opened_content
+from doorward.server.links import passwords, trying, using
+from doorward.server.links.model import Disposition, Link
+from doorward.server.links.urls import DOWNLOAD_PATH, Presented
+from doorward.server.links.using import SIGNED_LINK
+from doorward.server.permission.actions import Action
+from doorward.server.permission.caller import Caller, Credential
+from doorward.server.problems import (
+    FileNotFound,
+    LinkEnded,
+    LinkExpired,
+    LinkInvalid,
+    LinkPasswordNeeded,
+    MethodNotAllowed,
+    Problem,
+    VersionNotFound,
+)
+
+_ID_CHARACTERS_MAX = 80
+_METHODS = ("GET", "HEAD", "POST")
+_FORM_BYTES_MAX = 4096
+_PASSWORD_HEADER = b"doorward-link-password"
+# Each try holds 16 MiB and a core while it is looked at.
+_TRIES_AT_ONCE = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a link leads to, for whoever it acts for now."""
+
+    link: Link
+    what: Opened | Archive
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """An answer that is ready to go, of ``size`` bytes of a content that has ``whole``."""
+
+    plan: Plan
+    chunks: AsyncGenerator[bytes, None]
+    size: int
+    whole: int
+
+
+class LinkDoor:
+    """Serves download links."""
+
+    def __init__(self, house: House) -> None:
+        self._house = house
+        self._tries = asyncio.Semaphore(_TRIES_AT_ONCE)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Take one request for a download link."""
+        link_id = scope["path"].removeprefix(DOWNLOAD_PATH)[:_ID_CHARACTERS_MAX]
+        from_ = Caller("", Credential(SIGNED_LINK, link_id), origin_of(scope))
+        try:
+            answer = await self._answer(scope, receive, link_id, from_)
+        except Problem as problem:
+            await self._audit(problem, link_id, from_)
+            if wants_page(scope):
+                await send_page(scope, send, problem)
+            else:
+                await send_problem(send, problem, from_.origin.request_id)
+            return
+        await answer(scope, receive, send)
+
+    async def _answer(
+        self, scope: Scope, receive: Receive, link_id: str, from_: Caller
+    ) -> Download:
+        if scope["method"] not in _METHODS:
+            raise MethodNotAllowed(headers={"Allow": ", ".join(_METHODS)})
+        url = Presented.of_download(link_id, scope["query_string"])
+        self._house.signer.check(url, self._house.clock())
+        found = await self._house.store.read(lambda tx: _find(tx, link_id, from_))
+        self._check_revoked(found.link)
+        await self._check_password(scope, receive, found.link)
+        return await self._download(scope["method"], found.link, self._offer(scope, found))
+
+    def _offer(self, scope: Scope, found: Found) -> Offer:
+        """Decide on the answer; raises PreconditionFailed, RangeNotSatisfiable."""
+        blobs = self._house.blobs
+        if isinstance(found.what, Archive):
+            entries = found.what.entries
+            size = archive_size(entries)
+            return Offer(plan_archive(found.what), archive_chunks(blobs, entries), size, size)
+        inline = found.link.disposition is Disposition.INLINE
+        asked = Asked(scope["method"], Headers(scope=scope), self._house.clock(), inline)
+        plan = plan_download(found.what, asked)
+        chunks = read_pieces(blobs, plan.blob_key, plan.pieces)
+        return Offer(plan, chunks, plan.size, found.what.content.size)
+
+    async def _download(self, method: str, link: Link, offer: Offer) -> Download:
+        """Spend a use, unless no bytes are asked for, before the first byte goes."""
+        house, plan, size = self._house, offer.plan, offer.size
+        welcome = Welcome(
+            link.by, lambda tx: using.judge_download(tx, link.id, link.by, begun=True)
+        )
+        if method == "HEAD" or plan.status == NOT_MODIFIED:
+            return Download(plan, offer.chunks, house.watch, welcome)
+        client, going_on = using.client_of(link.by), plan.going_on
+        use = await house.store.write(
+            lambda tx: using.open_use(
+                tx, link, client, size=size, whole=offer.whole, going_on=going_on
+            )
+        )
+
+        async def on_end(sent: int) -> None:
+            if sent < size:
+                await house.store.write(lambda tx: using.close_use(tx, use, size - sent))
+
+        return Download(plan, offer.chunks, house.watch, welcome, on_end)
+
+    def _check_revoked(self, link: Link) -> None:
+        if self._house.revoked(link.by):
+            raise LinkEnded(reason="revoked")
+
+    async def _check_password(self, scope: Scope, receive: Receive, link: Link) -> None:
+        """Raise LinkPasswordNeeded, LinkPasswordTries unless the right password came."""
+        if link.password is None:
+            return
+        password = header(scope, _PASSWORD_HEADER)
+        if scope["method"] == "POST":
+            password = await _posted(receive)
+        if not password:
+            raise LinkPasswordNeeded
+        await self._house.store.write(lambda tx: trying.take_try(tx, link))
+        async with self._tries:
+            right = await asyncio.to_thread(passwords.matches, password, link.password)
+        if not right:
+            raise LinkPasswordNeeded(reason="wrong-password")
+        await self._house.store.write(lambda tx: trying.forgive_try(tx, link))
+
+    async def _audit(self, problem: Problem, link_id: str, from_: Caller) -> None:
+        """Name whoever made the link, where the signature proved that this is its URL."""
+        if isinstance(problem, LinkInvalid | LinkExpired | MethodNotAllowed):
+            attempt = Attempt(Action.FILE_DOWNLOAD, Target(None, "link", link_id), from_)
+            await self._house.knocks.record(attempt, problem)
+            return
+        await refused(self._house.store, lambda tx: _attempt(tx, link_id, from_), problem)
+
+
+def _find(tx: Tx, link_id: str, from_: Caller) -> Found:
+    link = using.judge_download(tx, link_id, from_)
+    try:
+        if link.resource_kind == Kind.FOLDER.value:
+            return Found(link, opened_folder(tx, link.workspace_id, link.resource_id))
+        opened = opened_content(tx, link.workspace_id, link.resource_id, link.version_id)
+    except (FileNotFound, VersionNotFound) as problem:
+        raise LinkEnded(reason=problem.code) from None
+    return Found(link, opened)
+
+
+def _attempt(tx: Tx, link_id: str, from_: Caller) -> Attempt:
+    link = tx.links.get(link_id)
+    who = from_ if link is None else using.as_of_now(tx, link.by, link.workspace_id, from_)
+    return using.attempt_to_download(tx, link, replace(who, via=from_.credential))
+
+
+async def _posted(receive: Receive) -> str | None:
+    """Read the password that a form sends, None where there is none."""
+    body, more = b"", True
+    while more and len(body) <= _FORM_BYTES_MAX:
+        message = await receive()
+        body += message.get("body", b"")
+        more = message.get("more_body", False)
+    try:
+        fields = parse_qs(body[:_FORM_BYTES_MAX].decode(errors="replace"), max_num_fields=4)
+    except ValueError:
+        return None
+    return fields.get("password", [None])[0]

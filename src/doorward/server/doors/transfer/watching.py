@@ -1,0 +1,95 @@
+"""Downloads under way in this process, each judged again every moment and cut when a right goes.
+
+One question asks about all of them, so that hundreds cost little more than one.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from doorward.server.commands import Store, Tx
+from doorward.server.permission.caller import Caller
+from doorward.server.problems import Problem
+
+log = logging.getLogger("doorward.transfer")
+
+LOOK_SECONDS = 0.4
+
+
+@dataclass(frozen=True, slots=True)
+class Welcome:
+    """What a download goes on by: whose credential must count, and what must still be allowed.
+
+    ``still`` raises a Problem once it is not.
+    """
+
+    who: Caller
+    still: Callable[[Tx], object]
+
+
+class Watched:
+    """One download under way."""
+
+    def __init__(self, welcome: Welcome) -> None:
+        self.welcome = welcome
+        self._ended = False
+        self._task = asyncio.current_task()
+
+    def end(self) -> None:
+        """Cut it, wherever it waits."""
+        if self._task is not None and not self._ended:
+            self._ended = True
+            self._task.cancel()
+
+    def was_ended(self) -> bool:
+        """Say whether a cancellation was our own, and take that one back."""
+        if self._ended and self._task is not None:
+            self._task.uncancel()
+        return self._ended
+
+
+class Watch:
+    """The downloads of one process."""
+
+    def __init__(self, store: Store, revoked: Callable[[Caller], bool]) -> None:
+        self._store = store
+        self._revoked = revoked
+        self._watched: list[Watched] = []
+        self._looking: asyncio.Task[None] | None = None
+
+    @contextmanager
+    def over(self, welcome: Welcome) -> Iterator[Watched]:
+        """Watch the current task while the block runs."""
+        one = Watched(welcome)
+        self._watched.append(one)
+        if self._looking is None or self._looking.done():
+            self._looking = asyncio.create_task(self._keep_looking())
+        try:
+            yield one
+        finally:
+            self._watched.remove(one)
+
+    async def _keep_looking(self) -> None:
+        while self._watched:
+            await asyncio.sleep(LOOK_SECONDS)
+            try:
+                await self._look()
+            except Exception:  # downloads go on while rows can't be read
+                log.exception("the downloads under way could not be judged")
+
+    async def _look(self) -> None:
+        watched = list(self._watched)
+        over = await self._store.read(lambda tx: [_is_over(tx, one.welcome) for one in watched])
+        for one, is_over in zip(watched, over, strict=True):
+            if is_over or self._revoked(one.welcome.who):
+                one.end()
+
+
+def _is_over(tx: Tx, welcome: Welcome) -> bool:
+    try:
+        welcome.still(tx)
+    except Problem:
+        return True
+    return False

@@ -1,0 +1,1 @@
+"""Signed URLs handed out, for either direction: listed, counted, narrowed and killed."""

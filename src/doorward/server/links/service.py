@@ -1,0 +1,220 @@
+"""Links as people deal with them: made, listed, narrowed, killed."""
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+from ipaddress import IPv4Network, IPv6Network, ip_network
+
+from doorward.server.audit.model import Attempt, Target
+from doorward.server.audit.service import record
+from doorward.server.files.model import Node
+from doorward.server.files.service import find
+from doorward.server.links.model import (
+    Bounds,
+    Direction,
+    Link,
+    LinkFilter,
+    Narrower,
+    NewLink,
+)
+from doorward.server.links.ports import LinkTx
+from doorward.server.paging import Listed, Page, listed
+from doorward.server.permission.actions import Action
+from doorward.server.permission.caller import Caller
+from doorward.server.permission.roles import Role
+from doorward.server.problems import (
+    LinkEnded,
+    LinkNotFound,
+    LinkWider,
+    RequestInvalid,
+    VersionNotFound,
+    WorkspaceNotFound,
+)
+from doorward.server.workspaces.service import enter
+
+NETWORKS_MAX = 16
+LIFE_SECONDS_MAX = 30 * 86_400
+
+Network = IPv4Network | IPv6Network
+
+
+def create_link(tx: LinkTx, who: Caller, file_id: str, new: NewLink) -> Link:
+    """Make a download link for a file or folder, which acts for whoever made it.
+
+    Raises FileNotFound, PermissionDenied, VersionNotFound, RequestInvalid.
+    """
+    node = find(tx, who, Action.LINK_CREATE, file_id)
+    if new.version_id is not None and not _has_version(tx, node, new.version_id):
+        raise VersionNotFound
+    link = Link(
+        id=tx.new_id("link"),
+        direction=Direction.DOWNLOAD,
+        workspace_id=node.workspace_id,
+        resource_kind=node.kind.value,
+        resource_id=node.id,
+        resource_name=node.name,
+        by=who,
+        created_at=tx.now,
+        bounds=Bounds(
+            _whole_second_after(tx, new.expires_in_seconds),
+            new.uses_max,
+            new.bytes_max,
+            checked_networks(new.networks),
+        ),
+        version_id=new.version_id,
+        disposition=new.disposition,
+        password=new.password,
+    )
+    tx.links.add(link)
+    record(tx, attempt_on(link, Action.LINK_CREATE, who))
+    return link
+
+
+def list_links(tx: LinkTx, who: Caller, where: LinkFilter, page: Page) -> Listed[Link]:
+    """List links, newest first: one's own, and all of a workspace for whoever administers it.
+
+    Raises WorkspaceNotFound, PermissionDenied.
+    """
+    if where.workspace_id is None or not _administers(tx, who, where.workspace_id):
+        where = replace(where, maker_id=who.user_id)
+    found = listed(tx.links.page(where, tx.now, page), page, _page_key)
+    return Listed([link for link in found.rows if _sees(tx, who, link)], found.next_cursor)
+
+
+def get_link(tx: LinkTx, who: Caller, link_id: str) -> Link:
+    """Give a link to whoever made it or administers its workspace.
+
+    Raises LinkNotFound, PermissionDenied.
+    """
+    return _find(tx, who, Action.LINK_READ, link_id)
+
+
+def narrow_link(tx: LinkTx, who: Caller, link_id: str, change: Narrower) -> Link:
+    """Set tighter bounds; a request under way is judged by them within a second.
+
+    Raises LinkNotFound, PermissionDenied, LinkEnded, LinkWider, RequestInvalid.
+    """
+    link = _find(tx, who, Action.LINK_UPDATE, link_id)
+    if link.ended(tx.now) is not None:
+        raise LinkEnded(reason=link.ended(tx.now))
+    narrowed = replace(link, bounds=_narrowed(link.bounds, change))
+    tx.links.bound(narrowed)
+    record(tx, attempt_on(narrowed, Action.LINK_UPDATE, who))
+    return narrowed
+
+
+def kill_link(tx: LinkTx, who: Caller, link_id: str) -> Link:
+    """End a link for good; killing it again changes nothing.
+
+    Raises LinkNotFound, PermissionDenied.
+    """
+    link = _find(tx, who, Action.LINK_KILL, link_id)
+    if link.killed_at is None:
+        link = replace(link, killed_at=tx.now)
+        tx.links.bound(link)
+    record(tx, attempt_on(link, Action.LINK_KILL, who))
+    return link
+
+
+def attempt_on(link: Link, action: Action, who: Caller) -> Attempt:
+    """Describe an attempt on a link for the audit trail, with what it leads to."""
+    details = {"direction": link.direction.value, link.resource_kind: link.resource_id}
+    return Attempt(action, target_of_link(link), who, dict(details))
+
+
+def target_of_link(link: Link) -> Target:
+    """Name a link for the audit trail."""
+    return Target(link.workspace_id, "link", link.id, link.resource_name)
+
+
+def checked_networks(networks: tuple[str, ...] | None) -> tuple[str, ...] | None:
+    """Give networks in one spelling; raises RequestInvalid for what is none, or too many."""
+    if networks is None:
+        return None
+    if not networks or len(networks) > NETWORKS_MAX:
+        raise RequestInvalid(f"Give from 1 to {NETWORKS_MAX} networks.")
+    return tuple(str(_network(text)) for text in networks)
+
+
+def _network(text: str) -> Network:
+    try:
+        return ip_network(text)
+    except ValueError as exc:
+        raise RequestInvalid(
+            f"{text!r} is not a network such as 192.0.2.0/24 or 2001:db8::/32."
+        ) from exc
+
+
+def _narrowed(bounds: Bounds, change: Narrower) -> Bounds:
+    networks = checked_networks(change.networks)
+    if change.expires_at is not None and change.expires_at > bounds.expires_at:
+        raise LinkWider("The link expires before that already.")
+    for asked, kept in ((change.uses_max, bounds.uses_max), (change.bytes_max, bounds.bytes_max)):
+        if asked is not None and kept is not None and asked > kept:
+            raise LinkWider
+    if networks is not None and bounds.networks is not None:
+        _require_within(networks, bounds.networks)
+    return Bounds(
+        change.expires_at or bounds.expires_at,
+        bounds.uses_max if change.uses_max is None else change.uses_max,
+        bounds.bytes_max if change.bytes_max is None else change.bytes_max,
+        bounds.networks if networks is None else networks,
+    )
+
+
+def _require_within(networks: tuple[str, ...], bounds: tuple[str, ...]) -> None:
+    kept = [ip_network(text) for text in bounds]
+    for text in networks:
+        asked = ip_network(text)
+        if not any(_is_within(asked, bound) for bound in kept):
+            raise LinkWider(f"{text} is not within the networks that the link has.")
+
+
+def _is_within(asked: Network, bound: Network) -> bool:
+    if isinstance(asked, IPv4Network):
+        return isinstance(bound, IPv4Network) and asked.subnet_of(bound)
+    return isinstance(bound, IPv6Network) and asked.subnet_of(bound)
+
+
+def _find(tx: LinkTx, who: Caller, action: Action, link_id: str) -> Link:
+    """Give a link; one that is somebody else's is there for administrators alone."""
+    link = tx.links.get(link_id)
+    try:
+        role = enter(tx, who, action, link.workspace_id if link else "").role
+    except WorkspaceNotFound:
+        raise LinkNotFound from None
+    if link is None or not (_is_maker(who, link) or _is_admin(role)):
+        raise LinkNotFound
+    return link
+
+
+def _administers(tx: LinkTx, who: Caller, workspace_id: str) -> bool:
+    return _is_admin(enter(tx, who, Action.LINK_LIST, workspace_id).role)
+
+
+def _sees(tx: LinkTx, who: Caller, link: Link) -> bool:
+    try:
+        enter(tx, who, Action.LINK_LIST, link.workspace_id)
+    except WorkspaceNotFound:
+        return False
+    return True
+
+
+def _is_maker(who: Caller, link: Link) -> bool:
+    return who.user_id == link.by.user_id
+
+
+def _is_admin(role: Role | None) -> bool:
+    return role is not None and role.covers(Role.ADMIN)
+
+
+def _has_version(tx: LinkTx, node: Node, version_id: str) -> bool:
+    return tx.files.version(node.workspace_id, node.id, version_id) is not None
+
+
+def _page_key(link: Link) -> tuple[str, ...]:
+    return (link.created_at.isoformat(), link.id)
+
+
+def _whole_second_after(tx: LinkTx, seconds: int) -> datetime:
+    """Give an expiry that the URL, which counts in seconds, says just the same."""
+    return (tx.now + timedelta(seconds=seconds)).replace(microsecond=0)
