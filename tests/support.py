@@ -212,6 +212,10 @@ class House:
         """The store of rows that the house runs on."""
         return self.client.app._app._store
 
+    def importer(self):
+        """What fetches, in this house, from addresses that people name."""
+        return self.client.app._app._importer
+
     def stored_files(self) -> list[Path]:
         """Every blob that lies on the disk."""
         return [path for path in (self.data / "blobs").rglob("*") if path.is_file()]

@@ -1,3 +1,5 @@
+from ipaddress import ip_network
+
 import pytest
 
 from doorward.server.permission.roles import Role
@@ -22,6 +24,12 @@ def test_nothing_set_is_a_server_for_this_machine_with_the_stand_in(tmp_path):
 
 def test_a_clerk_key_turns_the_stand_in_off():
     assert not load_settings({"CLERK_SECRET_KEY": "sk_test_your_key_here"}).standin
+
+
+def test_networks_that_may_be_asked_are_read_from_a_list():
+    settings = load_settings({"DOORWARD_OUTBOUND_ALLOW": "10.0.0.0/8, ::1/128,"})
+
+    assert settings.outbound_allowed == (ip_network("10.0.0.0/8"), ip_network("::1/128"))
 
 
 def test_the_command_line_wins_over_the_environment():
@@ -58,6 +66,8 @@ def test_settings_never_show_a_secret():
     ("environ", "word"),
     [
         ({"DOORWARD_PORT": "many"}, "DOORWARD_PORT"),
+        ({"DOORWARD_OUTBOUND_ALLOW": "10.0.0.0/8,10.0.0.1/8"}, "'10.0.0.1/8'"),
+        ({"DOORWARD_OUTBOUND_ALLOW": "localhost"}, "DOORWARD_OUTBOUND_ALLOW"),
         ({"DOORWARD_PORT": "70000"}, "from 0 to 65535"),
         ({"DOORWARD_QUOTA_BYTES": "-1"}, "0 or more"),
         ({"DOORWARD_DURABILITY": "maybe"}, "full, fast"),

@@ -25,6 +25,8 @@ from doorward.server.doors.transfer.creation import (
     CreationDoor,
     CreationEndpoint,
 )
+from doorward.server.doors.transfer.fetching import FetchBounds
+from doorward.server.doors.transfer.importing import ImportBounds, Importer
 from doorward.server.doors.transfer.receiver import Receiver
 from doorward.server.doors.transfer.shared import LinkDoor
 from doorward.server.doors.transfer.upload import UploadDoor
@@ -32,6 +34,7 @@ from doorward.server.doors.transfer.watching import Watch
 from doorward.server.files.model import Node
 from doorward.server.links.urls import DOWNLOAD_PATH, UrlSigner
 from doorward.server.links.urls import UPLOAD_PATH as TRANSFER
+from doorward.server.outbound.sending import Outbound
 from doorward.server.permission.caller import Caller
 from doorward.server.problems import RouteNotFound
 from doorward.server.settings import Settings
@@ -88,9 +91,16 @@ def create_app(settings: Settings, clock: Clock | None = None) -> App:
         thumbnails=Thumbnails(blobs, ThumbnailCache(settings.data / "thumbnails")),
         link_seconds_max=settings.link_seconds_max,
     )
-    rest = create_rest()
     receiver = Receiver(house)
+    importer = Importer(
+        house,
+        receiver,
+        Outbound(settings.outbound_allowed),
+        ImportBounds(FetchBounds(settings.import_seconds_max)),
+    )
+    rest = create_rest()
     creation = CreationDoor(house, receiver, _present)
+    rest.state.importer = importer
     doors = _Doors(
         house=house,
         rest=Entrance(rest, guard, house, settings.organization_roles),
@@ -110,6 +120,7 @@ def create_app(settings: Settings, clock: Clock | None = None) -> App:
         store,
         blobs,
         house.limits,
+        importer,
         before_end=house.knocks.flush,
         standin=standin,
     )
@@ -167,6 +178,7 @@ class _Life:
         store: SqlStore,
         blobs: LocalBlobs,
         limits: Limits,
+        importer: Importer,
         before_end: Callable[[], None],
         standin: Standin | None,
     ) -> None:
@@ -177,6 +189,7 @@ class _Life:
         self._store = store
         self._blobs = blobs
         self._limits = limits
+        self._importer = importer
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -194,6 +207,7 @@ class _Life:
             working.append(asyncio.create_task(keep_delivering(self._standin)))
         await send({"type": "lifespan.startup.complete"})
         await receive()
+        await self._importer.close()
         for task in working:
             task.cancel()
             with suppress(asyncio.CancelledError):

@@ -466,6 +466,34 @@ class StorageFailed(Problem):
     advice = "The bytes could not be stored or read. Try again from the upload's offset."
 
 
+class AddressNotAllowed(Problem):
+    """A URL that the server does not ask for anybody; never says what a name leads to."""
+
+    code, status, title = "address_not_allowed", 422, "Address not allowed"
+    advice = "The server fetches http and https addresses of the public network only."
+
+
+class UpstreamFailed(Problem):
+    """The server that a URL names gave no answer that could be used; details nowhere."""
+
+    code, status, title = "upstream_failed", 502, "Upstream failed"
+    advice = "The address gave no usable answer. See whether it works from elsewhere."
+
+
+class SizeUnknown(Problem):
+    """An address whose answer doesn't say how long it is; nothing could be promised for it."""
+
+    code, status, title = "size_unknown", 422, "Size unknown"
+    advice = "The address does not tell how many bytes there are. Download it and upload it here."
+
+
+class TooManyRequests(Problem):
+    """More at once than one caller, one host or the whole server is given."""
+
+    code, status, title = "too_many_requests", 429, "Too many requests"
+    advice = "Too much of this is going on already. Try again after the time in Retry-After."
+
+
 class Busy(Problem):
     """The database stayed locked beyond the time allowed."""
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TypeVar
 from urllib.parse import urlsplit
 
+from doorward.server.outbound.addresses import Network, network_of
 from doorward.server.permission.roles import Role
 
 T = TypeVar("T")
@@ -83,6 +84,8 @@ class Settings:
     link_seconds_max: int = 604_800
     workspace_quota_bytes: int = 50 * GIBIBYTE
     stop_grace_seconds: int = 30
+    outbound_allowed: tuple[Network, ...] = ()
+    import_seconds_max: int = 3600
     organization_roles: Mapping[str, Role] = field(default_factory=dict)
 
     def listening_on(self, port: int) -> "Settings":
@@ -155,6 +158,8 @@ class _Reader:
             link_seconds_max=self.number("DOORWARD_LINK_SECONDS_MAX", 604_800, 1, 31_536_000),
             workspace_quota_bytes=self.number("DOORWARD_QUOTA_BYTES", 50 * GIBIBYTE, 0),
             stop_grace_seconds=self.number("DOORWARD_STOP_GRACE_SECONDS", 30, 0, 3600),
+            import_seconds_max=self.number("DOORWARD_IMPORT_SECONDS_MAX", 3600, 1, 86_400),
+            outbound_allowed=self.networks("DOORWARD_OUTBOUND_ALLOW"),
             organization_roles=self.organization_roles(),
         )
         self.unsupported("DOORWARD_BUS_URL", "between processes SQLite itself is used")
@@ -284,6 +289,16 @@ class _Reader:
     def _has_clerk_key(self) -> bool:
         names = ("CLERK_SECRET_KEY", "CLERK_JWT_KEY", "CLERK_JWKS_URL")
         return any(self.text(name) or self.text(f"{name}_FILE") for name in names)
+
+    def networks(self, name: str) -> tuple[Network, ...]:
+        texts = [part.strip() for part in (self.text(name) or "").split(",") if part.strip()]
+        networks = []
+        for text in texts:
+            try:
+                networks.append(network_of(text))
+            except ValueError:
+                self.mistake(f"{name} has {text!r}: write networks such as 10.1.0.0/16.")
+        return tuple(networks)
 
     def organization_roles(self) -> dict[str, Role]:
         text = self.text("DOORWARD_ORGANIZATION_ROLES") or ORGANIZATION_ROLES_DEFAULT

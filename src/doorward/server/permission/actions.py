@@ -29,6 +29,7 @@ class Action(Enum):
     FILE_RESTORE = ("file:restore", Scope.FILES_WRITE, Role.EDITOR)
     FOLDER_CREATE = ("folder:create", Scope.FILES_WRITE, Role.EDITOR)
     UPLOAD_CREATE = ("upload:create", Scope.FILES_WRITE, Role.EDITOR)
+    UPLOAD_IMPORT = ("upload:import", Scope.FILES_WRITE, Role.EDITOR)
     UPLOAD_READ = ("upload:read", Scope.FILES_READ, Role.VIEWER)
     UPLOAD_RENEW = ("upload:renew", Scope.FILES_WRITE, Role.EDITOR)
     UPLOAD_ABORT = ("upload:abort", Scope.FILES_WRITE, Role.EDITOR)

@@ -3,11 +3,16 @@
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from typing import ClassVar
 
 from doorward.server.files.model import OnConflict
 from doorward.server.permission.caller import Caller
 from doorward.server.problems import Json
 from doorward.server.workspaces.policy import NO_POLICY, Policy
+
+# RFC 9110, section 8.3.1: type/subtype with parameters, printable ASCII only.
+MEDIA_TYPE_PATTERN = r"^[A-Za-z0-9!#$&^_.+-]+/[A-Za-z0-9!#$&^_.+-]+( ?;[ -~]*)?$"
+OCTETS = "application/octet-stream"
 
 
 class UploadStatus(StrEnum):
@@ -37,7 +42,7 @@ class NewUpload:
     name: str
     size: int
     parent_id: str | None = None
-    content_type: str = "application/octet-stream"
+    content_type: str = OCTETS
     checksum: str | None = None
     metadata: dict[str, Json] = field(default_factory=dict)
     on_conflict: OnConflict = OnConflict.RENAME
@@ -55,6 +60,9 @@ class Upload:
     caller that bought the upload, whose rights are judged again whenever bytes come. ``link_id``
     is the link that its signed URL names now.
     """
+
+    IMPORT: ClassVar[str] = "import"
+    """What the holder's id of an import begins with."""
 
     id: str
     workspace_id: str
@@ -75,6 +83,11 @@ class Upload:
     def whole(self) -> bool:
         """Say whether every byte is there, whether or not a file has come of them."""
         return self.received_bytes == self.declared.size
+
+    @property
+    def imported(self) -> bool:
+        """Say whether the server itself is fetching the bytes, and no client sends them."""
+        return self.holder is not None and self.holder.startswith(f"{self.IMPORT}_")
 
 
 @dataclass(frozen=True, slots=True)

@@ -93,12 +93,12 @@ def hold_upload(tx: UploadTx, upload_id: str, from_: Caller) -> Hold:
         raise UploadConcatenated
     require_open(upload)
     spend_upload_link(tx, from_)
-    return hold_judged(tx, upload)
+    return hold_judged(tx, upload, _new_holder(tx, from_))
 
 
-def hold_judged(tx: UploadTx, upload: Upload) -> Hold:
+def hold_judged(tx: UploadTx, upload: Upload, holder: str | None = None) -> Hold:
     """Take hold of an open upload whose buyer was judged in this transaction."""
-    held = replace(upload, status=UploadStatus.RECEIVING, holder=tx.new_id("hold"))
+    held = replace(upload, status=UploadStatus.RECEIVING, holder=holder or tx.new_id("hold"))
     tx.uploads.put(held)
     workspace = tx.workspaces.get(upload.workspace_id)
     policy = NO_POLICY if workspace is None else workspace.policy
@@ -240,6 +240,10 @@ def fail_concatenation(tx: UploadTx, upload_id: str, failure: str) -> None:
     upload = tx.uploads.get(upload_id)
     if upload is not None and upload.status.open:
         close_upload(tx, upload, UploadStatus.FAILED, failure)
+
+
+def _new_holder(tx: UploadTx, from_: Caller) -> str:
+    return tx.new_id(Upload.IMPORT if from_.credential.kind == Upload.IMPORT else "hold")
 
 
 def _still_there(tx: UploadTx, hold: Hold) -> Upload:

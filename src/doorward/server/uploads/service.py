@@ -20,6 +20,7 @@ from doorward.server.names import checked_name
 from doorward.server.permission.actions import Action
 from doorward.server.permission.caller import Caller
 from doorward.server.problems import (
+    Json,
     PermissionDenied,
     QuotaExceeded,
     UploadClosed,
@@ -42,6 +43,8 @@ def create_upload(
     limits: Limits,
     *,
     promised: int = 0,
+    action: Action = Action.UPLOAD_CREATE,
+    details: dict[str, Json] | None = None,
 ) -> Upload:
     """Take the declaration of a file to come.
 
@@ -49,7 +52,7 @@ def create_upload(
     Raises WorkspaceNotFound, PermissionDenied, NameInvalid, NameTaken, ParentInvalid,
     UploadTooLarge, MediaTypeRefused, PolicyRefused, QuotaExceeded.
     """
-    workspace = enter(tx, who, Action.UPLOAD_CREATE, workspace_id).workspace
+    workspace = enter(tx, who, action, workspace_id).workspace
     new = replace(new, name=checked_name(new.name))
     _refuse_too_large(new.size, limits)
     policies = (limits.policy, workspace.policy)
@@ -76,7 +79,8 @@ def create_upload(
     tx.uploads.add(upload)
     tx.workspaces.reserve(workspace_id, new.size)
     announce_upload(tx, EventType.UPLOAD_CREATED, upload)
-    record(tx, attempt_on(upload, Action.UPLOAD_CREATE, who))
+    attempt = attempt_on(upload, action, who)
+    record(tx, replace(attempt, details=attempt.details | (details or {})))
     return upload
 
 

@@ -24,9 +24,13 @@ def sweep_overdue(tx: UploadTx, limit: int) -> int:
 def reopen_interrupted(tx: UploadTx, limit: int) -> int:
     """After a crash, when nobody can be sending: let cut uploads go on where they were.
 
-    Gives how many there were, at most ``limit``.
+    Imports end, since what they came from is forgotten. Gives how many there were, at most
+    ``limit``.
     """
     cut = tx.uploads.receiving(limit)
     for upload in cut:
+        if upload.imported:  # only the process that is gone knew from where
+            close_upload(tx, upload, UploadStatus.FAILED, "server_stopped")
+            continue
         tx.uploads.put(replace(upload, status=UploadStatus.PENDING, holder=None))
     return len(cut)

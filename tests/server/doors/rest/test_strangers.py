@@ -17,6 +17,7 @@ BODIES = {
     "create_upload": {"name": "x", "size": 1},
     "create_link": {},
     "narrow_link": {"uses": 1},
+    "create_import": {"url": "http://127.0.0.1:1/x"},
 }
 OPEN_TO_ALL = {"read_me", "list_workspaces", "create_workspace"}
 OF_OTHER_THINGS = {"download_folder": 409, "read_thumbnail": 415}  # than a text file

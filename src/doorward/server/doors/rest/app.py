@@ -11,7 +11,16 @@ from starlette.exceptions import HTTPException
 from doorward._version import __version__
 from doorward.server.doors.context import origin_of
 from doorward.server.doors.problem_json import problem_body, problem_headers
-from doorward.server.doors.rest import audit, events, files, images, links, uploads, workspaces
+from doorward.server.doors.rest import (
+    audit,
+    events,
+    files,
+    images,
+    imports,
+    links,
+    uploads,
+    workspaces,
+)
 from doorward.server.doors.rest.operations import Operations
 from doorward.server.problems import (
     Internal,
@@ -61,6 +70,7 @@ def create_rest() -> FastAPI:
         images.rest,
         uploads.rest,
         links.rest,
+        imports.rest,
         events.rest,
         audit.rest,
     ):

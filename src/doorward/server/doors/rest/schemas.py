@@ -15,7 +15,8 @@ from doorward.server.members.model import Member
 from doorward.server.names import NAME_BYTES_MAX
 from doorward.server.permission.caller import Caller
 from doorward.server.permission.roles import Role
-from doorward.server.uploads.model import NewUpload, Upload
+from doorward.server.uploads.importing import NewImport
+from doorward.server.uploads.model import MEDIA_TYPE_PATTERN, NewUpload, Upload
 from doorward.server.workspaces.model import Standing
 from doorward.server.workspaces.policy import NameSet, Policy
 
@@ -29,8 +30,7 @@ MediaType = Annotated[
     str,
     StringConstraints(
         max_length=255,
-        # RFC 9110, section 8.3.1: type/subtype with parameters, printable ASCII only.
-        pattern=r"^[A-Za-z0-9!#$&^_.+-]+/[A-Za-z0-9!#$&^_.+-]+( ?;[ -~]*)?$",
+        pattern=MEDIA_TYPE_PATTERN,
     ),
 ]
 Checksum = Annotated[str, StringConstraints(pattern=r"^(sha256|blake3):[0-9a-f]{64}$")]
@@ -342,6 +342,22 @@ class UploadIn(In):
     def declared(self) -> NewUpload:
         """Give the declaration as the service takes it."""
         return NewUpload(**{name: getattr(self, name) for name in type(self).model_fields})
+
+
+class ImportIn(In):
+    """An address to fetch; what is left out is learned from its answer."""
+
+    url: Annotated[str, StringConstraints(max_length=4096)]
+    name: NameText | None = None
+    parent_id: IdText | None = None
+    content_type: MediaType | None = None
+    checksum: Checksum | None = None
+    metadata: Metadata = {}
+    on_conflict: OnConflict = OnConflict.RENAME
+
+    def wanted(self) -> NewImport:
+        """Give it as the service takes it."""
+        return NewImport(**{name: getattr(self, name) for name in type(self).model_fields})
 
 
 class UploadOut(Out):
