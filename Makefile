@@ -8,6 +8,10 @@ UV := $(VENV)/bin/uv
 STAMP := $(VENV)/.installed-server
 DEV_STAMP := $(VENV)/.installed-dev
 NODE_STAMP := tests/node/node_modules/.package-lock.json
+S3 := $(VENV)/bin/versitygw
+S3_VERSION := v1.8.0
+AZURE := $(VENV)/azurite/node_modules/.bin/azurite-blob
+AZURE_VERSION := 3.35.0
 
 .DEFAULT_GOAL := help
 .PHONY: help serve test check format bench lock clean fuzz fuzz-parser
@@ -35,13 +39,25 @@ $(NODE_STAMP): tests/node/package-lock.json
 	@if command -v npm >/dev/null; then cd tests/node && npm ci --silent && touch node_modules/.package-lock.json; \
 	else echo "LOUD: npm is not here; tests against Clerk's own packages will be skipped"; fi
 
+# A real S3 server for the tests of remote storage; without Go those tests say loudly what they skip.
+$(S3): $(UV)
+	@if command -v go >/dev/null; then GOBIN=$(CURDIR)/$(VENV)/bin go install github.com/versity/versitygw/cmd/versitygw@$(S3_VERSION) \
+	|| echo "LOUD: versitygw can't be had; tests of storage on S3 will be skipped"; \
+	else echo "LOUD: Go is not here; tests of storage on S3 will be skipped"; fi
+
+# Microsoft's emulator of Azure's store, for the tests of storage there.
+$(AZURE): $(UV)
+	@if command -v npm >/dev/null; then npm install --silent --no-save --prefix $(VENV)/azurite azurite@$(AZURE_VERSION) \
+	|| echo "LOUD: azurite can't be had; tests of storage on Azure will be skipped"; \
+	else echo "LOUD: npm is not here; tests of storage on Azure will be skipped"; fi
+
 serve: $(STAMP) ## Serve http://127.0.0.1:8040 (PORT=, DATA=, HOST=)
 	@exec $(VENV)/bin/doorward serve --host $(HOST) --port $(PORT) --data $(DATA)
 
-test: $(DEV_STAMP) $(NODE_STAMP) ## Install what is missing and run every test
+test: $(DEV_STAMP) $(NODE_STAMP) $(S3) $(AZURE) ## Install what is missing and run every test
 	@$(PY) -m pytest -n auto --dist loadgroup
 
-check: $(DEV_STAMP) $(NODE_STAMP) ## Format, lint, types, layers, tests, coverage: what CI runs
+check: $(DEV_STAMP) $(NODE_STAMP) $(S3) $(AZURE) ## Format, lint, types, layers, tests, coverage: what CI runs
 	@$(VENV)/bin/ruff format --check .
 	@$(VENV)/bin/ruff check .
 	@$(VENV)/bin/mypy

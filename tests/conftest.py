@@ -11,7 +11,7 @@ from support import NOON, Clock, House, Person
 
 # No setting of whoever runs the tests reaches the code under test.
 for _name in list(os.environ):
-    _ours = _name.startswith(("DOORWARD_", "CLERK_", "FASTIO_"))
+    _ours = _name.startswith(("DOORWARD_", "CLERK_", "FASTIO_", "AWS_", "GOOGLE_", "AZURE_"))
     if _ours and not _name.startswith(("DOORWARD_TEST_", "DOORWARD_VECTORS")):
         del os.environ[_name]
 
@@ -99,3 +99,18 @@ def stranger(tmp_path_factory):
     from doorward.standin import Standin
 
     return Standin.open(tmp_path_factory.mktemp("stranger"), clock=lambda: NOON)
+
+
+@pytest.fixture(scope="session")
+def s3_server(tmp_path_factory) -> Iterator:
+    """A real S3 server on loopback."""
+    from s3_server import S3Server
+
+    with S3Server(tmp_path_factory.mktemp("s3")) as server:
+        yield server
+
+
+@pytest.fixture
+def bucket(s3_server):
+    """A bucket of this test's own."""
+    return s3_server.bucket()

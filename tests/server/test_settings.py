@@ -73,7 +73,16 @@ def test_settings_never_show_a_secret():
         ({"DOORWARD_DURABILITY": "maybe"}, "full, fast"),
         ({"DOORWARD_STANDIN": "yes"}, "DOORWARD_STANDIN"),
         ({"DOORWARD_DATABASE_URL": "postgresql://x"}, "sqlite:///"),
-        ({"DOORWARD_STORAGE_URL": "s3://bucket"}, "file:///"),
+        ({"DOORWARD_STORAGE_URL": "ftp://bucket"}, "file:///"),
+        ({"DOORWARD_STORAGE_URL": "s3://key:secret@bucket"}, "a credential does not belong"),
+        ({"DOORWARD_STORAGE_URL": "s3:///prefix"}, "such as s3://name"),
+        ({"DOORWARD_STORAGE_URL": "s3://b?colour=red"}, "and nothing else"),
+        ({"DOORWARD_STORAGE_URL": "s3://b?endpoint=b.example"}, "https://s3.example.com"),
+        ({"DOORWARD_STORAGE_URL": "s3://b?timeout=soon"}, "whole number"),
+        ({"DOORWARD_STORAGE_URL": "s3://b?path_style=yes"}, "on or off"),
+        ({"DOORWARD_STORAGE_URL": "az://b"}, "AZURE_STORAGE_ACCOUNT_NAME"),
+        ({"DOORWARD_STORAGE_URL": "fastio://4123"}, "FASTIO_API_KEY"),
+        ({"DOORWARD_STORAGE_URL": "s3://b", "AWS_ACCESS_KEY_ID": "AKIA"}, "set both"),
         ({"DOORWARD_BUS_URL": "redis://x"}, "DOORWARD_BUS_URL"),
         ({"DOORWARD_PUBLIC_URL": "files.example.com"}, "DOORWARD_PUBLIC_URL"),
         ({"DOORWARD_SECRET": "short"}, "openssl rand"),
@@ -135,3 +144,22 @@ def test_places_and_roles_are_taken_as_set(tmp_path):
     assert settings.public_url == "https://files.example.com"
     assert settings.listening_on(5).public_url == "https://files.example.com"
     assert load_settings({}, port=0).listening_on(5).public_url == "http://127.0.0.1:5"
+
+
+def test_a_remote_store_is_read_with_its_credentials_from_the_variables_of_its_world(tmp_path):
+    secret = tmp_path / "secret"
+    secret.write_text("key-in-a-file")
+    settings = load_settings(
+        {
+            "DOORWARD_STORAGE_URL": "s3://bucket/a/b/?region=eu-central-1&timeout=5",
+            "AWS_ACCESS_KEY_ID": "AKIA",
+            "AWS_SECRET_ACCESS_KEY_FILE": str(secret),
+            "AWS_ENDPOINT_URL": "https://s3.example.com/",
+        }
+    )
+
+    remote = settings.remote
+    assert (remote.bucket, remote.prefix, remote.region) == ("bucket", "a/b", "eu-central-1")
+    assert (remote.timeout_seconds, remote.secret_access_key) == (5, "key-in-a-file")
+    assert "key-in-a-file" not in repr(settings)
+    assert "AKIA" not in repr(settings)

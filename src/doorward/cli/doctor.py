@@ -1,5 +1,6 @@
 """``doorward doctor``: what would keep a server from running well, and what to do about it."""
 
+import asyncio
 import os
 import shutil
 import socket
@@ -69,7 +70,7 @@ def _checks(data: Path | None) -> Iterator[Check]:
         return
     yield Check("settings", "ok", f"data in {settings.data}, public at {settings.public_url}")
     yield _sign_in(settings)
-    looks: tuple[Callable[[Settings], Check], ...] = (_folder, _space, _sync, _server)
+    looks: tuple[Callable[[Settings], Check], ...] = (_folder, _space, _sync, _storage, _server)
     for look in looks:
         yield look(settings)
     yield _sqlite()
@@ -135,6 +136,33 @@ def _sync(settings: "Settings") -> Check:
             "durability", "warning", message, "Uploads wait for this; a faster disk helps."
         )
     return Check("durability", "ok", message)
+
+
+def _storage(settings: "Settings") -> Check:
+    """Ask a remote store for something, as an upload would; what it says is in the log."""
+    if settings.remote is None:
+        return Check("storage", "ok", f"bytes are kept in {settings.blobs}")
+    from doorward.server.problems import Problem
+    from doorward.server.store.blobs.opening import open_blobs
+
+    async def ask() -> None:
+        blobs = open_blobs(settings)
+        try:
+            await blobs.check()
+        finally:
+            await blobs.leave()
+            blobs.close()
+
+    try:
+        asyncio.run(ask())
+    except Problem:
+        return Check(
+            "storage",
+            "failed",
+            f"{settings.remote.shown} can't be reached, or does not take our credentials",
+            "The log line above says why; see docs/how-to/storage.md.",
+        )
+    return Check("storage", "ok", f"{settings.remote.shown} can be reached")
 
 
 def _server(settings: "Settings") -> Check:

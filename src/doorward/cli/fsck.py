@@ -82,7 +82,7 @@ async def _run(
 
     findings = []
     teller = _Teller(settings, keep=plan.scrub)
-    with opened(settings) as (store, blobs):
+    async with opened(settings) as (store, blobs):
         run = Fsck(store, blobs, plan, teller)
         async with aclosing(run.run()) as found:
             async for one in found:

@@ -36,9 +36,9 @@ from doorward.server.links.urls import DOWNLOAD_PATH, UrlSigner
 from doorward.server.links.urls import UPLOAD_PATH as TRANSFER
 from doorward.server.outbound.sending import Outbound
 from doorward.server.permission.caller import Caller
-from doorward.server.problems import RouteNotFound
+from doorward.server.problems import Problem, RouteNotFound
 from doorward.server.settings import Settings
-from doorward.server.store.blobs.local import LocalBlobs
+from doorward.server.store.blobs.opening import Blobs, open_blobs, parts_of
 from doorward.server.store.sql.sqlite import open_engine
 from doorward.server.store.sql.store import SqlStore
 from doorward.server.sweeper import keep_sweeping
@@ -63,7 +63,8 @@ def create_app(settings: Settings, clock: Clock | None = None) -> App:
     standin = _standin(settings, clock)
     now = _clock(clock)
     store = SqlStore(open_engine(settings.database, durable=settings.durable), now)
-    blobs = LocalBlobs(settings.blobs, durable=settings.durable)
+    blobs = open_blobs(settings)
+    parts = parts_of(blobs)
     revocations = StandinRevocations(settings.data / "standin") if standin else None
     guard = _guard(settings, standin, revocations, clock)
     revoked = _revoked(revocations)
@@ -82,6 +83,7 @@ def create_app(settings: Settings, clock: Clock | None = None) -> App:
                 allowed_types=settings.allowed_types,
                 denied_extensions=settings.denied_extensions,
             ),
+            direct=parts is not None,
         ),
         quota_bytes=settings.workspace_quota_bytes,
         clock=now,
@@ -90,6 +92,7 @@ def create_app(settings: Settings, clock: Clock | None = None) -> App:
         watch=Watch(store, revoked),
         thumbnails=Thumbnails(blobs, ThumbnailCache(settings.data / "thumbnails")),
         link_seconds_max=settings.link_seconds_max,
+        parts=parts,
     )
     receiver = Receiver(house)
     importer = Importer(
@@ -176,7 +179,7 @@ class _Life:
         doors: App,
         guard: ClerkAuth,
         store: SqlStore,
-        blobs: LocalBlobs,
+        blobs: Blobs,
         limits: Limits,
         importer: Importer,
         before_end: Callable[[], None],
@@ -202,7 +205,10 @@ class _Life:
     async def _lifespan(self, receive: Receive, send: Send) -> None:
         await receive()
         await self._warm_up()
-        working = [asyncio.create_task(keep_sweeping(self._store, self._blobs, self._limits))]
+        working = [
+            asyncio.create_task(self._look_at_store()),
+            asyncio.create_task(keep_sweeping(self._store, self._blobs, self._limits)),
+        ]
         if self._standin is not None:
             working.append(asyncio.create_task(keep_delivering(self._standin)))
         await send({"type": "lifespan.startup.complete"})
@@ -212,10 +218,22 @@ class _Life:
             task.cancel()
             with suppress(asyncio.CancelledError):
                 await task
+        await self._blobs.leave()
         self._before_end()
         await asyncio.to_thread(self._store.close)
         await asyncio.to_thread(self._blobs.close)
         await send({"type": "lifespan.shutdown.complete"})
+
+    async def _look_at_store(self) -> None:
+        """Say whether a remote store can be reached; without it the server runs all the same."""
+        if not self._blobs.remote:
+            return
+        try:
+            await self._blobs.check()
+        except Problem:
+            log.warning("the store of the bytes can't be reached: uploads and downloads fail")
+        else:
+            log.info("the store of the bytes can be reached")
 
     async def _warm_up(self) -> None:
         """Have the signing keys before the first request; without them it starts all the same."""

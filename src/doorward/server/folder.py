@@ -3,15 +3,15 @@
 import asyncio
 import fcntl
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO
 
 from doorward.server.settings import Secret, Settings, kept_secret, make_secret
-from doorward.server.store.blobs.local import LocalBlobs
+from doorward.server.store.blobs.opening import Blobs, open_blobs
 from doorward.server.store.sql.migrate import migrate, require_current
 from doorward.server.store.sql.sqlite import open_engine
 from doorward.server.store.sql.store import SqlStore
@@ -59,8 +59,8 @@ class Tenancy:
         return True
 
 
-@contextmanager
-def opened(settings: Settings) -> Iterator[tuple[SqlStore, LocalBlobs]]:
+@asynccontextmanager
+async def opened(settings: Settings) -> AsyncIterator[tuple[SqlStore, Blobs]]:
     """Open rows and bytes of a folder that is there, beside whoever serves it.
 
     Raises NotMigrated.
@@ -68,16 +68,17 @@ def opened(settings: Settings) -> Iterator[tuple[SqlStore, LocalBlobs]]:
     engine = open_engine(settings.database, durable=settings.durable)
     require_current(engine, settings.database)
     store = SqlStore(engine, _now)
-    blobs = LocalBlobs(settings.blobs, durable=settings.durable)
+    blobs = open_blobs(settings)
     try:
         yield store, blobs
     finally:
+        await blobs.leave()
         store.close()
         blobs.close()
 
 
 async def _recover(settings: Settings) -> None:
-    with opened(settings) as (store, blobs):
+    async with opened(settings) as (store, blobs):
         await recover(store, blobs)
 
 

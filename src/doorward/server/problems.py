@@ -245,6 +245,20 @@ class StorageFull(Problem):
     advice = "The server's disk is full. What is stored stays; go on once there is room."
 
 
+class DirectUnavailable(Problem):
+    """The store takes no parts from clients, or the upload was not declared so."""
+
+    code, status, title = "direct_unavailable", 409, "Direct upload not available"
+    advice = "The storage behind this server takes no bytes from clients; leave out 'direct'."
+
+
+class PartsInvalid(Problem):
+    """The parts named are not those that the store has; nothing was joined."""
+
+    code, status, title = "parts_invalid", 422, "Parts not valid"
+    advice = "Name every part from 1 on, with the ETag that the store gave for it."
+
+
 class SizeMismatch(Problem):
     """Declared and received sizes differ; nothing was kept."""
 

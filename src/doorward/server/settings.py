@@ -11,11 +11,13 @@ from urllib.parse import urlsplit
 
 from doorward.server.outbound.addresses import Network, network_of
 from doorward.server.permission.roles import Role
+from doorward.server.storage import RemoteStorage, read_storage_url
 
 T = TypeVar("T")
 
 PORT_DEFAULT = 8040
 GIBIBYTE = 1 << 30
+FASTIO_BASE = "https://api.fast.io/current"
 _SECRET_BYTES = 32
 _TYPE = re.compile(r"[a-z0-9!#$&^_.+-]+/(?:\*|[a-z0-9!#$&^_.+-]+)")
 _EXTENSION = re.compile(r"[a-z0-9_-]{1,32}")
@@ -87,6 +89,7 @@ class Settings:
     outbound_allowed: tuple[Network, ...] = ()
     import_seconds_max: int = 3600
     organization_roles: Mapping[str, Role] = field(default_factory=dict)
+    remote: RemoteStorage | None = None
 
     def listening_on(self, port: int) -> "Settings":
         """Give the settings with the port that was chosen, in the public address too."""
@@ -142,7 +145,8 @@ class _Reader:
             port=port,
             public_url=self.public_url(host, port),
             database=self.local("DOORWARD_DATABASE_URL", "sqlite", folder / "doorward.db"),
-            blobs=self.local("DOORWARD_STORAGE_URL", "file", folder / "blobs"),
+            blobs=self.blobs(folder / "blobs"),
+            remote=self.remote(),
             standin=self.standin(host),
             durable=self.choice("DOORWARD_DURABILITY", {"full": True, "fast": False}, "full"),
             clerk=clerk,
@@ -225,6 +229,66 @@ class _Reader:
             "data folder."
         )
         return default
+
+    def blobs(self, default: Path) -> Path:
+        """Give the folder of the bytes, or where those of a remote store come to first."""
+        text = self.text("DOORWARD_STORAGE_URL") or ""
+        here = not text or text.startswith("file:")
+        return self.local("DOORWARD_STORAGE_URL", "file", default) if here else default
+
+    def remote(self) -> RemoteStorage | None:
+        text = self.text("DOORWARD_STORAGE_URL")
+        if text is None or text.startswith("file:"):
+            return None
+        try:
+            storage = read_storage_url(text)
+        except ValueError as exc:
+            self.mistake(f"DOORWARD_STORAGE_URL can't be used: {exc}.")
+            return None
+        return self.fastio(storage) if storage.scheme == "fastio" else self.cloud(storage)
+
+    def cloud(self, storage: RemoteStorage) -> RemoteStorage:
+        if storage.scheme == "gs":
+            return storage  # obstore reads the variables of Google's own libraries
+        if storage.scheme == "az":
+            return self.azure(storage)
+        held = replace(
+            storage,
+            endpoint=storage.endpoint or self.text("AWS_ENDPOINT_URL"),
+            region=storage.region or self.text("AWS_REGION") or self.text("AWS_DEFAULT_REGION"),
+            access_key_id=self.secret("AWS_ACCESS_KEY_ID"),
+            secret_access_key=self.secret("AWS_SECRET_ACCESS_KEY"),
+            session_token=self.secret("AWS_SESSION_TOKEN"),
+        )
+        if (held.access_key_id is None) != (held.secret_access_key is None):
+            self.mistake(
+                "Of AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY one is set: set both, or neither "
+                "where the machine itself has a role."
+            )
+        return held
+
+    def azure(self, storage: RemoteStorage) -> RemoteStorage:
+        held = replace(
+            storage,
+            account=storage.account or self.text("AZURE_STORAGE_ACCOUNT_NAME"),
+            secret_access_key=self.secret("AZURE_STORAGE_ACCOUNT_KEY"),
+        )
+        if held.account is None:
+            self.mistake(
+                "DOORWARD_STORAGE_URL begins with az:// and nothing names the storage account: set "
+                "AZURE_STORAGE_ACCOUNT_NAME."
+            )
+        return held
+
+    def fastio(self, storage: RemoteStorage) -> RemoteStorage:
+        key = self.secret("FASTIO_API_KEY")
+        if key is None:
+            self.mistake(
+                "DOORWARD_STORAGE_URL begins with fastio:// and FASTIO_API_KEY is not set: make a "
+                "key that may write in that workspace (Fast.io, settings, API keys)."
+            )
+        base = self.text("FASTIO_API_BASE") or FASTIO_BASE
+        return replace(storage, api_key=key, endpoint=base.rstrip("/"))
 
     def unsupported(self, name: str, instead: str) -> None:
         if self.text(name):

@@ -2,12 +2,13 @@
 
 import asyncio
 import logging
-from contextlib import suppress
+from collections.abc import Callable
 from datetime import timedelta
 
 from doorward.server.commands import Store, Tx
 from doorward.server.files.purging import purge_overdue
 from doorward.server.links.sweeping import remove_over
+from doorward.server.problems import Problem
 from doorward.server.uploads.model import Limits
 from doorward.server.uploads.ports import BlobStore
 from doorward.server.uploads.sweeping import reopen_interrupted, sweep_overdue
@@ -17,6 +18,7 @@ log = logging.getLogger("doorward.sweeper")
 BATCH = 500
 EVENTS_KEPT = timedelta(days=7)
 BIN_BATCH = 20  # each may be a folder of any size, and other commands wait meanwhile
+AT_ONCE = 8
 PERIOD_SECONDS = 5.0
 
 
@@ -24,7 +26,9 @@ async def recover(store: Store, blobs: BlobStore) -> None:
     """Clean up after a crash; only while no other process serves the folder."""
     while await store.write(lambda tx: reopen_interrupted(tx, BATCH)):
         pass
-    await sweep(store, blobs)
+    await store.write(lambda tx: tx.blobs.keepers_died())
+    if not blobs.remote:  # an outage elsewhere must not hold a start up; a later sweep goes there
+        await sweep(store, blobs)
 
 
 async def sweep(store: Store, blobs: BlobStore) -> None:
@@ -41,13 +45,10 @@ async def sweep(store: Store, blobs: BlobStore) -> None:
         pass
     while await store.read(lambda tx: tx.blobs.is_due(tx.now)):
         keys = await store.write(lambda tx: tx.blobs.claim(tx.now, BATCH))
-        await asyncio.to_thread(_delete_all, blobs, keys)
-        gone = keys
-
-        def forget(tx: Tx, keys: list[str] = gone) -> None:
-            tx.blobs.forget(keys)
-
-        await store.write(forget)
+        gone = await _delete_all(blobs, keys)
+        await store.write(_forget(gone))
+        if len(gone) < len(keys):
+            return  # the store fails: the rest is tried again by a later sweep
 
 
 async def sweep_bin(store: Store, limits: Limits) -> None:
@@ -69,7 +70,20 @@ async def keep_sweeping(store: Store, blobs: BlobStore, limits: Limits) -> None:
             log.exception("a sweep failed")
 
 
-def _delete_all(blobs: BlobStore, keys: list[str]) -> None:
-    for key in keys:
-        with suppress(FileNotFoundError):
-            blobs.delete(key)
+def _forget(gone: list[str]) -> Callable[[Tx], None]:
+    return lambda tx: tx.blobs.forget(gone)
+
+
+async def _delete_all(blobs: BlobStore, keys: list[str]) -> list[str]:
+    """Give the keys that are gone; after the first that fails no more are tried."""
+    gone: list[str] = []
+    for first in range(0, len(keys), AT_ONCE):
+        some = keys[first : first + AT_ONCE]
+        ends = await asyncio.gather(*map(blobs.delete, some), return_exceptions=True)
+        gone += [key for key, end in zip(some, ends, strict=True) if end is None]
+        for end in ends:
+            if end is not None and not isinstance(end, Problem):
+                raise end
+        if any(ends):
+            break
+    return gone

@@ -11,7 +11,7 @@ from doorward.server.doors.transfer.watching import Watch
 from doorward.server.links.urls import UrlSigner
 from doorward.server.permission.caller import Caller
 from doorward.server.uploads.model import Limits, Upload
-from doorward.server.uploads.ports import BlobStore
+from doorward.server.uploads.ports import BlobStore, PartStore
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +29,7 @@ class House:
     watch: Watch
     thumbnails: Thumbnails
     link_seconds_max: int
+    parts: PartStore | None = None
 
     def url_of(self, upload: Upload) -> str:
         """Give the signed URL that takes an upload's bytes."""

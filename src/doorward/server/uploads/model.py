@@ -37,6 +37,7 @@ class NewUpload:
 
     A ``partial`` upload never becomes a file by itself; one with ``parts`` is made of those, in
     this order. ``described`` is the metadata of a tus client as it came.
+    With ``direct`` the bytes go straight to the store, in parts.
     """
 
     name: str
@@ -49,6 +50,7 @@ class NewUpload:
     partial: bool = False
     parts: tuple[str, ...] = ()
     described: str | None = None
+    direct: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +94,10 @@ class Upload:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What the operator allows; sizes in bytes, lives in seconds, 0 days in the bin for ever."""
+    """What the operator allows; sizes in bytes, lives in seconds, 0 days in the bin for ever.
+
+    ``direct`` says whether the store takes parts from clients.
+    """
 
     upload_bytes_max: int
     url_life_seconds: int
@@ -100,3 +105,4 @@ class Limits:
     blob_grace_seconds: int = 3600
     bin_days: int = 30
     policy: Policy = NO_POLICY
+    direct: bool = False

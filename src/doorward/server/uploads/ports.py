@@ -56,9 +56,35 @@ class BlobRows(Protocol):
     def forget(self, keys: Sequence[str]) -> None:
         """Drop the notes of blobs that are gone."""
 
+    def keep(self, holder: str, key: str) -> None:
+        """Note that a store far away is being given the blob: till then it is not doomed."""
+
+    def kept(self, holder: str) -> None:
+        """Drop that note."""
+
+    def keepers_died(self) -> None:
+        """Drop every such note, when nobody can be at it."""
+
+
+class DirectRows(Protocol):
+    """The store's own names of uploads that go straight to it."""
+
+    def get(self, upload_id: str) -> str | None:
+        """Give the store's own name of an upload."""
+
+    def add(self, upload_id: str, multipart_id: str) -> None:
+        """Remember it, instead of an earlier one."""
+
+    def drop(self, upload_id: str) -> None:
+        """Forget it."""
+
 
 class UploadTx(LinkTx, Protocol):
     """A transaction over uploads."""
+
+    @property
+    def direct(self) -> DirectRows:
+        """The uploads that go straight to the store."""
 
     @property
     def blobs(self) -> BlobRows:
@@ -71,11 +97,17 @@ class UploadTx(LinkTx, Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """Bytes that are on disk: how many, and their digests."""
+    """Bytes that are stored for good: how many, and their digests.
+
+    ``key`` is where a store found them to be, None for the key they came under. ``leftovers`` are
+    keys of what nobody needs once a row holds the blob.
+    """
 
     size: int
     digest: str
     sha256: str | None
+    key: str | None = None
+    leftovers: tuple[str, ...] = ()
 
 
 Forget = Callable[[int], Coroutine[Any, Any, object]]
@@ -130,10 +162,20 @@ class Sink(Protocol):
 
 
 class BlobStore(Protocol):
-    """Immutable bytes by key."""
+    """Immutable bytes by key; they come to the local disk first, and are kept where it says."""
+
+    @property
+    def remote(self) -> bool:
+        """Say whether blobs are kept somewhere else than they come to."""
 
     def receive(self, key: str, *, sha256: bool, forget: Forget) -> Sink:
         """Give what writes on a blob."""
+
+    async def keep(self, key: str, stored: Stored) -> Stored:
+        """Keep a whole blob for good, and make sure that it is there as it came.
+
+        Doing it again does no harm. Raises StorageFull, StorageFailed.
+        """
 
     def read(self, key: str, start: int, stop: int) -> AsyncGenerator[bytes, None]:
         """Give bytes ``start`` to ``stop`` (exclusive) in chunks; raises StorageFailed."""
@@ -141,5 +183,30 @@ class BlobStore(Protocol):
     async def size(self, key: str) -> int | None:
         """Say how many bytes a blob has, None where there is none; raises StorageFailed."""
 
-    def delete(self, key: str) -> None:
-        """Remove a blob; nothing happens where there is none."""
+    async def delete(self, key: str) -> None:
+        """Remove a blob; nothing happens where there is none. Raises StorageFailed."""
+
+    async def check(self) -> None:
+        """Make sure that the store can be reached; raises StorageFull, StorageFailed."""
+
+
+class PartStore(Protocol):
+    """What a store does that takes the parts of an object from clients themselves.
+
+    What was begun and is not to be goes when the blob is deleted.
+    """
+
+    async def begin(self, key: str) -> str:
+        """Expect an object in parts, and name that; raises StorageFull, StorageFailed."""
+
+    def urls(self, key: str, multipart_id: str, count: int, life_seconds: int) -> list[str]:
+        """Give the URLs that take the parts, in order."""
+
+    async def join(self, key: str, multipart_id: str, tags: Sequence[tuple[int, str]]) -> int:
+        """Make one object of the parts and say how large it is; doing it again does no harm.
+
+        Raises PartsInvalid, StorageFull, StorageFailed.
+        """
+
+    async def read_back(self, key: str, size: int, *, with_sha256: bool) -> Stored:
+        """Read an object once and give its digests; raises StorageFailed."""

@@ -193,6 +193,11 @@ def finish_upload(
     )
     tx.uploads.put(done)
     announce_upload(tx, EventType.UPLOAD_COMPLETED, done)
+    for key in stored.leftovers:
+        tx.blobs.doom(key)
+    tx.blobs.kept(hold.upload.holder or "")
+    if upload.declared.direct:
+        tx.direct.drop(upload.id)
     details: dict[str, Json] = {
         "size": stored.size,
         "digest": stored.digest,
@@ -202,12 +207,22 @@ def finish_upload(
     return done, file
 
 
+def begin_keeping(tx: UploadTx, hold: Hold) -> None:
+    """Note that a store far away is about to be given the bytes, so that no sweep passes them.
+
+    Raises UploadNotFound, UploadClosed, UploadSuperseded.
+    """
+    _still_held(tx, hold)
+    tx.blobs.keep(hold.upload.holder or "", hold.blob_key)
+
+
 def release_upload(tx: UploadTx, hold: Hold, received_bytes: int | None) -> bool:
     """Let go of an upload that is not whole; says whether its bytes are to stay.
 
     With them the upload goes on from ``received_bytes``, by whichever request comes next; None
     where this one did not come to write.
     """
+    tx.blobs.kept(hold.upload.holder or "")
     upload = tx.uploads.get(hold.upload.id)
     if upload is None or upload.blob_key != hold.blob_key:
         tx.blobs.doom(hold.blob_key)
@@ -265,17 +280,16 @@ def _settle(tx: UploadTx, hold: Hold, stored: Stored, earlier: Earlier | None) -
 
     Only the whole, sent and hashed, comes this far, so nobody learns by it what others have.
     """
+    key = stored.key or hold.blob_key
     same = find_same(tx, hold, stored)
     if same is not None and (earlier is None or earlier.key != same):
         raise EarlierUnseen
     if same is not None:
-        return _settle_beside(
-            tx, hold.blob_key, same, is_sound=earlier is not None and earlier.is_sound
-        )
+        return _settle_beside(tx, key, same, is_sound=earlier is not None and earlier.is_sound)
     workspace_id = hold.upload.workspace_id
-    for damaged in tx.contents.heal(workspace_id, stored.size, stored.digest, hold.blob_key):
+    for damaged in tx.contents.heal(workspace_id, stored.size, stored.digest, key):
         tx.blobs.doom(damaged)
-    return hold.blob_key
+    return key
 
 
 def _settle_beside(tx: UploadTx, blob_key: str, same: str, *, is_sound: bool) -> str:

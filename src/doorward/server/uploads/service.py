@@ -20,6 +20,7 @@ from doorward.server.names import checked_name
 from doorward.server.permission.actions import Action
 from doorward.server.permission.caller import Caller
 from doorward.server.problems import (
+    DirectUnavailable,
     Json,
     PermissionDenied,
     QuotaExceeded,
@@ -50,10 +51,12 @@ def create_upload(
 
     ``promised`` are bytes of the quota that were promised to uploads that this one will replace.
     Raises WorkspaceNotFound, PermissionDenied, NameInvalid, NameTaken, ParentInvalid,
-    UploadTooLarge, MediaTypeRefused, PolicyRefused, QuotaExceeded.
+    UploadTooLarge, MediaTypeRefused, PolicyRefused, QuotaExceeded, DirectUnavailable.
     """
     workspace = enter(tx, who, action, workspace_id).workspace
     new = replace(new, name=checked_name(new.name))
+    if new.direct and not limits.direct:
+        raise DirectUnavailable
     _refuse_too_large(new.size, limits)
     policies = (limits.policy, workspace.policy)
     check_declared(new, policies)
@@ -89,7 +92,7 @@ def get_upload(tx: UploadTx, who: Caller, upload_id: str) -> tuple[Upload, Node 
 
     Raises UploadNotFound, PermissionDenied.
     """
-    upload = _find(tx, who, Action.UPLOAD_READ, upload_id)
+    upload = find_upload(tx, who, Action.UPLOAD_READ, upload_id)
     file = tx.files.get(upload.workspace_id, upload.file_id) if upload.file_id else None
     return upload, file
 
@@ -99,7 +102,7 @@ def renew_upload(tx: UploadTx, who: Caller, upload_id: str, limits: Limits) -> U
 
     Raises UploadNotFound, PermissionDenied, UploadClosed.
     """
-    upload = require_open(_find(tx, who, Action.UPLOAD_RENEW, upload_id))
+    upload = require_open(find_upload(tx, who, Action.UPLOAD_RENEW, upload_id))
     if not is_buyer(who, upload):
         raise PermissionDenied(
             "Only whoever created an upload gets its URL.", reason="not-the-uploader"
@@ -142,7 +145,7 @@ def abort_upload(tx: UploadTx, who: Caller, upload_id: str) -> None:
 
     Raises UploadNotFound, PermissionDenied, UploadClosed.
     """
-    upload = require_open(_find(tx, who, Action.UPLOAD_ABORT, upload_id))
+    upload = require_open(find_upload(tx, who, Action.UPLOAD_ABORT, upload_id))
     close_upload(tx, upload, UploadStatus.ABORTED, "aborted")
     record(tx, attempt_on(upload, Action.UPLOAD_ABORT, who))
 
@@ -151,6 +154,8 @@ def close_upload(tx: UploadTx, upload: Upload, status: UploadStatus, failure: st
     """End an upload without a file: its bytes go once that is durable, and its promise at once."""
     if upload.blob_key is not None:
         tx.blobs.doom(upload.blob_key)
+    if upload.declared.direct:
+        tx.direct.drop(upload.id)
     tx.workspaces.reserve(upload.workspace_id, -upload.declared.size)
     closed = replace(
         upload, status=status, blob_key=None, holder=None, received_bytes=0, failure=failure
@@ -193,7 +198,8 @@ def target_of_upload(upload: Upload) -> Target:
     return Target(upload.workspace_id, "upload", upload.id, upload.declared.name)
 
 
-def _find(tx: UploadTx, who: Caller, action: Action, upload_id: str) -> Upload:
+def find_upload(tx: UploadTx, who: Caller, action: Action, upload_id: str) -> Upload:
+    """Give an upload if the action is allowed on it; raises UploadNotFound, PermissionDenied."""
     upload = tx.uploads.get(upload_id)
     try:
         enter(tx, who, action, upload.workspace_id if upload else "")

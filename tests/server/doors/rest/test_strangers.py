@@ -18,6 +18,7 @@ BODIES = {
     "create_link": {},
     "narrow_link": {"uses": 1},
     "create_import": {"url": "http://127.0.0.1:1/x"},
+    "complete_upload": {"parts": [{"number": 1, "etag": "x"}]},
 }
 OPEN_TO_ALL = {"read_me", "list_workspaces", "create_workspace"}
 OF_OTHER_THINGS = {"download_folder": 409, "read_thumbnail": 415}  # than a text file

@@ -1,17 +1,17 @@
 """One authenticated request, with all that a handler may reach."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Annotated, TypeVar
 
 from fastapi import Depends, Request
 
 from doorward.server.audit.model import Attempt, Target
-from doorward.server.commands import Tx, change, look, refused
+from doorward.server.commands import Tx, change, look, placed, refused
 from doorward.server.doors.house import House
 from doorward.server.permission.actions import Action
 from doorward.server.permission.caller import Caller
-from doorward.server.problems import Json, PermissionDenied
+from doorward.server.problems import Json, PermissionDenied, Problem
 
 T = TypeVar("T")
 
@@ -58,6 +58,15 @@ class Call:
     ) -> T:
         """Change, audited."""
         return await change(self.house.store, self._attempt(on, details), command)
+
+    async def through(self, doing: Awaitable[T], on: Target) -> T:
+        """Wait for what takes several transactions and audits its own success."""
+        try:
+            return await doing
+        except Problem as problem:
+            attempt = self._attempt(on)
+            await refused(self.house.store, lambda tx: placed(tx, attempt), problem)
+            raise
 
     def _attempt(self, on: Target | None, details: dict[str, Json] | None = None) -> Attempt:
         return Attempt(self.action, on or Target(), self.who, details or {})

@@ -8,6 +8,7 @@ from typing import Annotated, Generic, Literal, TypeVar
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, StringConstraints
 
 from doorward.server.audit.model import AuditEntry
+from doorward.server.doors.transfer.direct import Part
 from doorward.server.events.model import Event
 from doorward.server.files.model import Node, OnConflict, Version
 from doorward.server.links.urls import UrlSigner
@@ -338,6 +339,9 @@ class UploadIn(In):
     checksum: Checksum | None = None
     metadata: Metadata = {}
     on_conflict: OnConflict = OnConflict.RENAME
+    direct: bool = Field(
+        default=False, description="Send the bytes straight to the store, in parts."
+    )
 
     def declared(self) -> NewUpload:
         """Give the declaration as the service takes it."""
@@ -360,8 +364,32 @@ class ImportIn(In):
         return NewImport(**{name: getattr(self, name) for name in type(self).model_fields})
 
 
+class PartOut(Out):
+    """A part of a direct upload; ``url`` takes its ``size`` bytes by ``PUT``."""
+
+    number: int
+    url: str
+    size: int
+
+
+class PartIn(In):
+    """A part that is stored, with the `ETag` that the store answered."""
+
+    number: int = Field(ge=1, le=10_000)
+    etag: Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=r"^[!-~]+$")]
+
+
+class PartsIn(In):
+    """Every part of a direct upload, in order."""
+
+    parts: list[PartIn] = Field(min_length=1, max_length=10_000)
+
+
 class UploadOut(Out):
-    """An upload; ``url`` takes the bytes until ``expires_at``, None once it is closed."""
+    """An upload; ``url`` takes the bytes until ``expires_at``, None once it is closed.
+
+    The bytes of a direct one go to the URLs of its ``parts``, which live as long.
+    """
 
     id: str
     workspace_id: str
@@ -377,13 +405,21 @@ class UploadOut(Out):
     received_bytes: int
     failure: str | None
     file: FileOut | None
+    parts: list[PartOut] | None = None
 
     @classmethod
-    def of(cls, upload: Upload, signer: UrlSigner | None, file: Node | None = None) -> "UploadOut":
+    def of(
+        cls,
+        upload: Upload,
+        signer: UrlSigner | None,
+        file: Node | None = None,
+        parts: list[Part] | None = None,
+    ) -> "UploadOut":
         """Present an upload, with its signed URL while it takes bytes and ``signer`` is given."""
         declared = upload.declared
         url = None
-        if signer is not None and upload.status.open and upload.link_id is not None:
+        takes = upload.status.open and not declared.direct
+        if signer is not None and takes and upload.link_id is not None:
             url = signer.upload_url(upload.id, upload.link_id, upload.url_expires_at)
         return cls(
             id=upload.id,
@@ -393,6 +429,8 @@ class UploadOut(Out):
             size=declared.size,
             content_type=declared.content_type,
             url=url,
+            protocols=["s3-multipart"] if declared.direct else ["put"],
+            parts=[PartOut(**asdict(part)) for part in parts] if parts else None,
             expires_at=upload.url_expires_at,
             status=upload.status.value,
             received_bytes=upload.received_bytes,

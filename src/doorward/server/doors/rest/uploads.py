@@ -4,25 +4,34 @@ from doorward.server.audit.model import Target
 from doorward.server.doors.rest.call import CallDep
 from doorward.server.doors.rest.operations import PEOPLE, Operations
 from doorward.server.doors.rest.parameters import UploadId, WorkspaceId
-from doorward.server.doors.rest.schemas import UploadIn, UploadOut
+from doorward.server.doors.rest.schemas import FileOut, PartsIn, UploadIn, UploadOut
+from doorward.server.doors.transfer.direct import DirectUploads
 from doorward.server.permission.actions import Action
 from doorward.server.problems import (
+    ChecksumMismatch,
+    DirectUnavailable,
     MediaTypeRefused,
     NameInvalid,
     NameTaken,
     ParentInvalid,
+    PartsInvalid,
     PermissionDenied,
     PolicyRefused,
     QuotaExceeded,
+    SizeMismatch,
+    StorageFailed,
+    StorageFull,
     TooDeep,
     UploadClosed,
     UploadNotFound,
+    UploadSuperseded,
     UploadTooLarge,
     WorkspaceNotFound,
 )
 from doorward.server.uploads import service as uploads
 
 rest = Operations("uploads")
+_DIRECT = (DirectUnavailable, StorageFull, StorageFailed)
 _GUARDED = (PermissionDenied, UploadNotFound)
 
 
@@ -42,18 +51,22 @@ _GUARDED = (PermissionDenied, UploadNotFound)
         MediaTypeRefused,
         PolicyRefused,
         QuotaExceeded,
+        *_DIRECT,
     ),
     status=201,
 )
 async def create_upload(call: CallDep, workspace_id: WorkspaceId, body: UploadIn) -> UploadOut:
-    """Declare a file; the answer's `url` takes its bytes by `PUT`."""
+    """Declare a file; the answer's `url` takes its bytes by `PUT`, or those of its `parts` do."""
     house = call.house
     made = await call.change(
         lambda tx: uploads.create_upload(tx, call.who, workspace_id, body.declared(), house.limits),
         Target(workspace_id, "upload", None, body.name),
         size=body.size,
     )
-    return UploadOut.of(made, house.signer)
+    parts = None
+    if made.declared.direct:
+        parts = await call.through(DirectUploads(house).begin(made), _upload(made.id))
+    return UploadOut.of(made, house.signer, parts=parts)
 
 
 @rest.operation(
@@ -75,15 +88,44 @@ async def read_upload(call: CallDep, upload_id: UploadId) -> UploadOut:
     "/uploads/{upload_id}/renew",
     accepts=PEOPLE,
     action=Action.UPLOAD_RENEW,
-    raises=(*_GUARDED, UploadClosed),
+    raises=(*_GUARDED, UploadClosed, *_DIRECT),
 )
 async def renew_upload(call: CallDep, upload_id: UploadId) -> UploadOut:
-    """Give an upload's URL a new life."""
+    """Give an upload's URL, or those of its parts, a new life."""
     renewed = await call.change(
         lambda tx: uploads.renew_upload(tx, call.who, upload_id, call.house.limits),
         _upload(upload_id),
     )
-    return UploadOut.of(renewed, call.house.signer)
+    parts = None
+    if renewed.declared.direct:
+        parts = await call.through(DirectUploads(call.house).parts_of(renewed), _upload(upload_id))
+    return UploadOut.of(renewed, call.house.signer, parts=parts)
+
+
+@rest.operation(
+    "POST",
+    "/uploads/{upload_id}/complete",
+    accepts=PEOPLE,
+    action=Action.UPLOAD_FINISH,
+    raises=(
+        *_GUARDED,
+        UploadClosed,
+        *_DIRECT,
+        PartsInvalid,
+        SizeMismatch,
+        ChecksumMismatch,
+        UploadSuperseded,
+        NameTaken,
+        ParentInvalid,
+        QuotaExceeded,
+    ),
+    status=201,
+)
+async def complete_upload(call: CallDep, upload_id: UploadId, body: PartsIn) -> FileOut:
+    """Make a file of the parts of a direct upload, once what the store has was read."""
+    tags = [(part.number, part.etag) for part in body.parts]
+    completing = DirectUploads(call.house).complete(call.who, upload_id, tags)
+    return FileOut.of(await call.through(completing, _upload(upload_id)))
 
 
 @rest.operation(

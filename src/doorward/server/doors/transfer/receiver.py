@@ -7,13 +7,13 @@ it ends; the one that brings the last byte makes the file.
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from doorward.server.doors.asgi import Message, Receive
 from doorward.server.doors.house import House
 from doorward.server.doors.transfer.checksums import ChunkCheck
 from doorward.server.doors.transfer.holders import Holders, Holding
+from doorward.server.doors.transfer.placing import Placing
 from doorward.server.files.model import Node
 from doorward.server.permission.actions import Action
 from doorward.server.permission.caller import Caller
@@ -36,13 +36,12 @@ from doorward.server.uploads import receiving
 from doorward.server.uploads.model import Upload
 from doorward.server.uploads.policy import Inspector
 from doorward.server.uploads.ports import BlobHeld, Sink, Stored
-from doorward.server.uploads.receiving import Earlier, EarlierUnseen, Hold
-from doorward.server.uploads.sound import is_sound
+from doorward.server.uploads.receiving import Hold
 
 PROGRESS_SECONDS = 1.0
 _HANDOVER_SECONDS = 10.0
 # Of these no later request makes a file: other bytes than declared, or a pass that is gone.
-_FINAL = (
+FINAL = (
     SizeMismatch,
     ChecksumMismatch,
     UploadTooLarge,
@@ -83,6 +82,7 @@ class Receiver:
 
     def __init__(self, house: House) -> None:
         self._house = house
+        self._placing = Placing(house)
         self._holders = Holders(house.store)
 
     async def receive(self, upload_id: str, from_: Caller, part: Part, body: Receive) -> Received:
@@ -140,7 +140,7 @@ class Receiver:
             sink.begin(known=0, start=0)
             for part in parts:
                 await self._copy(part, holding, sink)
-            return await self._finish(hold, sink, self._inspector(hold))
+            return await self._finish(hold, sink, self._placing.inspector(hold))
 
         try:
             return await self._alone_with(hold, copy)
@@ -176,9 +176,6 @@ class Receiver:
             await asyncio.shield(sink.close())
             return done
 
-    def _inspector(self, hold: Hold) -> Inspector:
-        return Inspector(hold.upload.declared, (self._house.limits.policy, hold.policy))
-
     async def _look(self, hold: Hold, holding: Holding, sink: Sink) -> Received:
         """Let go of an upload at once: all there is to know is where the last one left it."""
         del holding, sink
@@ -193,8 +190,7 @@ class Receiver:
 
     def check_revoked(self, upload: Upload) -> None:
         """Make sure that the buyer's credential counts still; raises UploadNotFound."""
-        if self._house.revoked(upload.by):
-            raise UploadNotFound(reason="revoked")
+        self._placing.check_revoked(upload)
 
     def _sink(self, hold: Hold) -> Sink:
         async def forget(same_bytes: int) -> None:
@@ -227,7 +223,7 @@ class Receiver:
         start = part.offset or 0
         _check_length(part, start, size)
         sink.begin(known=known, start=start)
-        inspector = self._inspector(hold)
+        inspector = self._placing.inspector(hold)
         await self._take(hold, holding, sink, part, inspector, body)
         if part.check is not None:
             part.check.settle()
@@ -286,32 +282,15 @@ class Receiver:
 
     async def _finish(self, hold: Hold, sink: Sink, inspector: Inspector) -> Received:
         stored = await sink.finish()
-        _check_digest(hold.upload, stored)
-        if not inspector.has_judged:  # the first bytes came some other time
-            inspector.judge(await self._head(hold, inspector.wanted))
-        while True:
-            earlier = await self._earlier(hold, stored)
-            self.check_revoked(hold.upload)
-            with suppress(EarlierUnseen):
-                return Received(*await self._place(hold, stored, earlier))
+        check_digest(hold.upload, stored)
+        await self._placing.judge(hold, inspector)
+        return Received(*await self._placing.place(hold, stored, self._keep))
 
-    async def _head(self, hold: Hold, size: int) -> bytes:
-        return b"".join([part async for part in self._house.blobs.read(hold.blob_key, 0, size)])
-
-    async def _place(
-        self, hold: Hold, stored: Stored, earlier: Earlier | None
-    ) -> tuple[Upload, Node]:
-        return await self._house.store.write(
-            lambda tx: receiving.finish_upload(tx, hold, stored, earlier)
-        )
-
-    async def _earlier(self, hold: Hold, stored: Stored) -> Earlier | None:
-        """Look for a blob of this content that the workspace has already."""
-        key = await self._house.store.read(lambda tx: receiving.find_same(tx, hold, stored))
-        if key is None:
-            return None
-        is_sound_ = await is_sound(self._house.blobs, key, stored.size, stored.digest)
-        return Earlier(key, is_sound=is_sound_)
+    async def _keep(self, hold: Hold, stored: Stored) -> Stored:
+        """Have the store keep the bytes; no transaction is open while it is asked."""
+        if self._house.blobs.remote:
+            await self._house.store.write(lambda tx: receiving.begin_keeping(tx, hold))
+        return await self._house.blobs.keep(hold.blob_key, stored)
 
     async def _let_go(self, hold: Hold, sink: Sink, exc: BaseException, *, keep: bool) -> None:
         """Leave the upload as it can go on: with all that is durable, or closed for good.
@@ -319,7 +298,7 @@ class Receiver:
         Whoever waited for the last command may have been cancelled while it was carried out. The
         command that decides here comes after it, and so sees what came of it.
         """
-        if isinstance(exc, _FINAL):
+        if isinstance(exc, FINAL):
             failure = exc.code
             await self._house.store.write(lambda tx: receiving.fail_upload(tx, hold, failure))
         received = await _kept(sink) if keep else None
@@ -375,7 +354,8 @@ def _check_length(part: Part, start: int, size: int) -> None:
         )
 
 
-def _check_digest(upload: Upload, stored: Stored) -> None:
+def check_digest(upload: Upload, stored: Stored) -> None:
+    """Make sure that bytes are those that were declared; raises ChecksumMismatch."""
     declared = upload.declared.checksum
     if declared is not None and declared not in {stored.digest, stored.sha256}:
         raise ChecksumMismatch

@@ -19,7 +19,7 @@ from doorward.server.integrity.model import StoredBlob
 from doorward.server.problems import Problem, StorageFailed, StorageFull
 from doorward.server.store.blobs.directories import DirectorySync
 from doorward.server.store.blobs.receiving import Hasher, LocalSink
-from doorward.server.uploads.ports import Forget
+from doorward.server.uploads.ports import Forget, Stored
 
 T = TypeVar("T")
 log = logging.getLogger("doorward.blobs")
@@ -30,6 +30,7 @@ READ_BYTES_MAX = 1 << 21
 READ_BUDGET_BYTES = 64 << 20
 THREADS = 32
 _HASHERS_MAX = 1000
+_READING = os.O_RDONLY | os.O_CLOEXEC
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 
@@ -48,6 +49,11 @@ class LocalBlobs:
         self._readers = 0
         self._hashers: OrderedDict[str, tuple[int, list[Hasher]]] = OrderedDict()
 
+    @property
+    def remote(self) -> bool:
+        """Blobs stay where they came to."""
+        return False
+
     def receive(self, key: str, *, sha256: bool, forget: Forget) -> LocalSink:
         """Give what writes on a blob, once it is told from where."""
         return LocalSink(self, key, sha256=sha256, forget=forget)
@@ -63,9 +69,15 @@ class LocalBlobs:
         if len(self._hashers) > _HASHERS_MAX:
             self._hashers.popitem(last=False)
 
-    async def read(self, key: str, start: int, stop: int) -> AsyncGenerator[bytes, None]:
-        """Give bytes ``start`` to ``stop`` (exclusive), the next chunk read while one is sent."""
-        fd = await self.run(os.open, self.path(key), os.O_RDONLY | os.O_CLOEXEC)
+    async def read(
+        self, key: str, start: int, stop: int, *, fd: int | None = None
+    ) -> AsyncGenerator[bytes, None]:
+        """Give bytes ``start`` to ``stop`` (exclusive), the next chunk read while one is sent.
+
+        ``fd`` is the blob where ``open`` gave it; it is closed with the last chunk.
+        """
+        if fd is None:
+            fd = await self.run(os.open, self.path(key), _READING)
         ahead: asyncio.Future[bytes] | None = None
         self._readers += 1
         try:
@@ -90,9 +102,36 @@ class LocalBlobs:
         for folder in await self.run(_folders, self.folder):
             yield await self.run(_listed, self.folder, folder)
 
-    def delete(self, key: str) -> None:
-        """Remove a blob; nothing happens where there is none."""
+    async def open(self, key: str) -> int | None:
+        """Give a blob to read, however soon it is removed; None where there is none."""
+
+        def opened() -> int | None:
+            try:
+                return os.open(self.path(key), _READING)
+            except FileNotFoundError:
+                return None
+
+        return await self.run(opened)
+
+    async def keep(self, key: str, stored: Stored) -> Stored:
+        """Leave the blob where it is: it is durable there."""
+        del key
+        return stored
+
+    async def delete(self, key: str) -> None:
+        """Remove a blob; nothing happens where there is none. Raises StorageFailed."""
+        await self.run(self.remove, key)
+
+    def remove(self, key: str) -> None:
+        """Remove a blob, in a thread that may wait for the disk; raises OSError."""
         self.path(key).unlink(missing_ok=True)
+
+    async def check(self) -> None:
+        """Make sure that the folder is there; raises StorageFailed."""
+        await self.run(os.stat, self.folder)
+
+    async def leave(self) -> None:
+        """Let go of connections, of which there are none."""
 
     def close(self) -> None:
         """Wait for what is under way."""

@@ -132,7 +132,7 @@ class LocalSink:
         """Let go of the file and remove it; what goes wrong is logged."""
         await self.close()
         with suppress(Problem):
-            await self._blobs.run(self._blobs.delete, self._key)
+            await self._blobs.delete(self._key)
 
     async def _begin(self, work: object, *args: object) -> None:
         self._under_way = asyncio.ensure_future(self._blobs.run(work, *args))  # type: ignore[arg-type]

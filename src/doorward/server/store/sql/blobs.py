@@ -1,4 +1,4 @@
-"""Notes of blobs that are to go."""
+"""Notes of blobs that are to go, and of those that are being kept."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -10,6 +10,7 @@ from doorward.server.store.sql.tables import (
     Instant,
     damaged_blobs,
     doomed_blobs,
+    keeping_blobs,
     uploads,
     versions,
 )
@@ -26,7 +27,10 @@ _RELEASE = _NOTE.from_select(
         literal(0),
     ).where(~exists().where(versions.c.blob_key == bindparam("blob"))),
 )
-_DUE = doomed_blobs.c.due_at <= bindparam("at", type_=Instant)
+# What is being given to a store may arrive there after it was removed, so it is left till then.
+_DUE = (doomed_blobs.c.due_at <= bindparam("at", type_=Instant)) & ~exists().where(
+    keeping_blobs.c.key == doomed_blobs.c.key
+)
 _FIRST_DUE = select(doomed_blobs.c.key).where(_DUE).limit(bindparam("most"))
 _NAMED = exists().where(versions.c.blob_key == doomed_blobs.c.key) | exists().where(
     uploads.c.blob_key == doomed_blobs.c.key, uploads.c.status.in_(("pending", "receiving"))
@@ -37,10 +41,13 @@ _GOING = update(doomed_blobs).where(_THESE).values(going=True)
 _STILL = select(doomed_blobs.c.key).where(_THESE)
 _FORGET = delete(doomed_blobs).where(_THESE)
 _NO_DAMAGE = delete(damaged_blobs).where(damaged_blobs.c.key.in_(bindparam("keys", expanding=True)))
+_KEEP = insert(keeping_blobs)
+_KEPT = delete(keeping_blobs).where(keeping_blobs.c.holder == bindparam("by"))
+_DIED = delete(keeping_blobs)
 
 
 class SqlBlobs:
-    """BlobRows over the table ``doomed_blobs``."""
+    """BlobRows over the tables ``doomed_blobs`` and ``keeping_blobs``."""
 
     def __init__(self, connection: Connection, now: datetime) -> None:
         self._connection = connection
@@ -79,3 +86,15 @@ class SqlBlobs:
         """Drop the notes of blobs that are gone."""
         self._connection.execute(_FORGET, {"keys": list(keys)})
         self._connection.execute(_NO_DAMAGE, {"keys": list(keys)})
+
+    def keep(self, holder: str, key: str) -> None:
+        """Note that a store far away is being given the blob."""
+        self._connection.execute(_KEEP, {"holder": holder, "key": key})
+
+    def kept(self, holder: str) -> None:
+        """Drop that note."""
+        self._connection.execute(_KEPT, {"by": holder})
+
+    def keepers_died(self) -> None:
+        """Drop every such note."""
+        self._connection.execute(_DIED)

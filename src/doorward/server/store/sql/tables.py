@@ -256,6 +256,21 @@ events = Table(
     sqlite_autoincrement=True,
 )
 
+keeping_blobs = Table(
+    "keeping_blobs",
+    metadata,
+    Column("holder", String, primary_key=True),
+    Column("key", String, nullable=False),
+    Index("ix_keeping_blobs_key", "key"),
+)
+
+direct_uploads = Table(
+    "direct_uploads",
+    metadata,
+    Column("upload_id", ForeignKey("uploads.id"), primary_key=True),
+    Column("multipart_id", String, nullable=False),
+)
+
 audit = Table(
     "audit",
     metadata,

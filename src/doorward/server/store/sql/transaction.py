@@ -11,6 +11,7 @@ from sqlalchemy import Connection
 from doorward.server.store.sql.audit import SqlAudit
 from doorward.server.store.sql.blobs import SqlBlobs
 from doorward.server.store.sql.contents import SqlContents
+from doorward.server.store.sql.direct import SqlDirect
 from doorward.server.store.sql.events import SqlEvents
 from doorward.server.store.sql.files import SqlFiles
 from doorward.server.store.sql.integrity import SqlIntegrity
@@ -96,6 +97,11 @@ class SqlTx:
     def events(self) -> SqlEvents:
         """The events."""
         return SqlEvents(self._connection)
+
+    @cached_property
+    def direct(self) -> SqlDirect:
+        """The uploads that go straight to the store."""
+        return SqlDirect(self._connection)
 
     @cached_property
     def audit(self) -> SqlAudit:

@@ -1,0 +1,163 @@
+"""Blobs kept in a store far away, which the local disk receives first.
+
+What is acknowledged while bytes come is on the local disk. The store is given a blob when that is
+whole, and a row makes it visible only after the store was seen to have it. What still lies on the
+disk is read from there, which also serves whatever was stored before the store was chosen.
+"""
+
+import asyncio
+import logging
+from collections.abc import AsyncGenerator
+from pathlib import Path
+from typing import Protocol
+
+from doorward.server.integrity.model import StoredBlob
+from doorward.server.problems import Problem, StorageFailed, StorageFull
+from doorward.server.storage import RemoteStorage
+from doorward.server.store.blobs.local import LocalBlobs
+from doorward.server.store.blobs.receiving import LocalSink
+from doorward.server.uploads.ports import Forget, PartStore, Stored
+
+log = logging.getLogger("doorward.blobs")
+
+READ_BYTES = 4 << 20
+_STAGED = "staged:"
+_SHOWN_CHARACTERS_MAX = 300
+_FULL = ("507", "StorageFull", "QuotaExceeded", "InsufficientStorage")
+
+
+class Objects(Protocol):
+    """What a store far away can do; each call asks it a bounded number of times.
+
+    All of them raise StorageFull and StorageFailed.
+    """
+
+    @property
+    def parts(self) -> PartStore | None:
+        """What takes parts from clients, None where the store takes none."""
+
+    async def put(self, key: str, path: Path, stored: Stored) -> str:
+        """Store a file and make sure that it arrived; gives the key it is found by from then on."""
+
+    async def get(self, key: str, start: int, stop: int) -> bytes:
+        """Give bytes ``start`` to ``stop`` (exclusive)."""
+
+    async def size_of(self, key: str) -> int | None:
+        """Say how large an object is, None where there is none."""
+
+    async def delete(self, key: str) -> None:
+        """Remove what there is of an object, also of one that never became whole."""
+
+    async def check(self) -> None:
+        """Make sure that the store can be reached and knows us."""
+
+    async def leave(self) -> None:
+        """Let go of connections."""
+
+
+class RemoteBlobs:
+    """BlobStore over a store far away, with the local disk in front of it."""
+
+    def __init__(self, staging: LocalBlobs, objects: Objects) -> None:
+        self.staging = staging
+        self.objects = objects
+
+    @property
+    def remote(self) -> bool:
+        """Blobs are kept elsewhere than they come to."""
+        return True
+
+    def receive(self, key: str, *, sha256: bool, forget: Forget) -> LocalSink:
+        """Give what writes on a blob, on the local disk."""
+        return self.staging.receive(key, sha256=sha256, forget=forget)
+
+    async def keep(self, key: str, stored: Stored) -> Stored:
+        """Give the store the staged blob; the staged one goes once a row holds the other."""
+        found = await self.objects.put(key, self.staging.path(key), stored)
+        return Stored(stored.size, stored.digest, stored.sha256, found, (f"{_STAGED}{key}",))
+
+    async def read(self, key: str, start: int, stop: int) -> AsyncGenerator[bytes, None]:
+        """Give bytes ``start`` to ``stop`` (exclusive), the next ones asked for meanwhile."""
+        fd = await self.staging.open(key)  # a sweep may remove the file at any moment
+        if fd is not None:
+            chunks = self.staging.read(key, start, stop, fd=fd)
+        else:
+            chunks = read_ahead(self.objects, key, start, stop)
+        try:
+            async for chunk in chunks:
+                yield chunk
+        finally:
+            await chunks.aclose()
+
+    async def size(self, key: str) -> int | None:
+        """Say how many bytes a blob has, on the disk or in the store; None where there is none."""
+        staged = await self.staging.size(key)
+        return await self.objects.size_of(key) if staged is None else staged
+
+    async def inventory(self) -> AsyncGenerator[list[StoredBlob], None]:
+        """Give nothing: of what only a store far away could list, nothing is called an orphan."""
+        nothing: tuple[list[StoredBlob], ...] = ()
+        for page in nothing:
+            yield page
+
+    async def delete(self, key: str) -> None:
+        """Remove a blob from the store and from the disk, or the staged one alone."""
+        if not key.startswith(_STAGED):
+            await self.objects.delete(key)
+        await self.staging.delete(key.removeprefix(_STAGED))
+
+    async def check(self) -> None:
+        """Make sure that the store can be reached."""
+        await self.objects.check()
+
+    async def leave(self) -> None:
+        """Let go of connections."""
+        await self.objects.leave()
+
+    def close(self) -> None:
+        """Wait for what is under way on the disk."""
+        self.staging.close()
+
+
+async def read_ahead(
+    objects: Objects, key: str, start: int, stop: int
+) -> AsyncGenerator[bytes, None]:
+    """Give bytes in chunks of which two are held at most; raises StorageFailed."""
+    ahead: asyncio.Future[bytes] | None = None
+    try:
+        while start < stop or ahead is not None:
+            chunk = None if ahead is None else await ahead
+            ahead = None
+            if start < stop:
+                end = min(stop, start + READ_BYTES)
+                ahead = asyncio.ensure_future(_exactly(objects, key, start, end))
+                start = end
+            if chunk is not None:
+                yield chunk
+    finally:
+        if ahead is not None:
+            ahead.cancel()
+            await asyncio.wait([ahead])
+            if not ahead.cancelled():
+                ahead.exception()  # nobody waits for it any more
+
+
+async def _exactly(objects: Objects, key: str, start: int, stop: int) -> bytes:
+    data = await objects.get(key, start, stop)
+    if len(data) != stop - start:
+        log.error("the store gave %d bytes of %s where %d are", len(data), key, stop - start)
+        raise StorageFailed
+    return data
+
+
+def remote_problem(storage: RemoteStorage, exc: BaseException | str) -> Problem:
+    """Say what the caller may know of a store that failed; the rest goes to the log.
+
+    Of what the store said only the first line does, without anything that is secret.
+    """
+    said = str(exc).partition("\n")[0][:_SHOWN_CHARACTERS_MAX] or type(exc).__name__
+    for secret in storage.secrets:
+        said = said.replace(secret, "***")
+    log.error("the store %s failed: %s", storage.shown, said)
+    full = any(word in str(exc) for word in _FULL)
+    return StorageFull() if full else StorageFailed()
