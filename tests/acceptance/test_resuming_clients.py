@@ -119,9 +119,9 @@ def test_tus_js_client_resumes_through_cuts_and_a_kill(site, content, tmp_path, 
         timeout=120,
         check=False,
     )
-    killed.join()
 
     assert done.returncode == 0, done.stderr
+    killed.join()
     location = json.loads(done.stdout)["location"]
     assert location == f"/api/v1/files/{site.files()[0]['id']}"
     check(site, content, "tus.bin")
@@ -158,7 +158,7 @@ def test_curl_resumes_through_cuts_and_a_kill(site, content, tmp_path):
         timeout=120,
         check=False,
     )
-    killed.join()
 
     assert done.returncode == 0, done.stderr
+    killed.join()
     check(site, content, "curl.bin")
