@@ -1,17 +1,13 @@
 // Uploads a file with tus-js-client, unmodified: node tus.mjs ENDPOINT TOKEN FILE NAME PARALLEL
 // and prints the headers of the last answer as JSON.
-import { createReadStream, statSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { Upload } from "tus-js-client";
 
 const [endpoint, token, path, filename, parallel] = process.argv.slice(2);
-const parallelUploads = Number(parallel);
-const source = parallelUploads > 1 ? { path } : createReadStream(path);
 
-const upload = new Upload(source, {
+const upload = new Upload(readFileSync(path), {
   endpoint,
-  parallelUploads,
-  uploadSize: statSync(path).size,
-  chunkSize: parallelUploads > 1 ? Infinity : 4 << 20,
+  parallelUploads: Number(parallel),
   headers: { Authorization: `Bearer ${token}` },
   metadata: { filename, filetype: "application/octet-stream" },
   retryDelays: Array(300).fill(20),
