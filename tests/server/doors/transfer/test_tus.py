@@ -1,5 +1,6 @@
 """The text of tus 1.0.0, one test for each thing that it asks of a server."""
 
+import asyncio
 from base64 import b64encode
 from email.utils import parsedate_to_datetime
 from hashlib import md5, sha1, sha256
@@ -127,6 +128,29 @@ def test_an_upload_that_is_not_there_has_no_offset(house, url):
     for answer in (head(house, url), head(house, url.replace("/up_", "/up_a"))):
         assert answer.status_code in {403, 404, 410}
         assert "upload-offset" not in answer.headers
+
+
+def test_an_upload_that_ends_while_its_offset_is_asked_for_is_complete_and_not_gone(house, url):
+    """A client that is told that the upload is gone would send all of it again."""
+    store, asking, answers = house.store(), [], []
+    write = store.write
+
+    async def write_after_the_end(command):
+        store.write = write
+        await asyncio.to_thread(house.send, url, b"1234567890")
+        return await write(command)
+
+    def ask():
+        if not asking:
+            asking.append(True)
+            store.write = write_after_the_end
+            answers.append(head(house, url))
+
+    house.send_in_two(url, b"12345", ask, b"67890")
+
+    (answer,) = answers
+    assert answer.status_code == 200
+    assert answer.headers["upload-offset"] == "10"
 
 
 # Core protocol: PATCH

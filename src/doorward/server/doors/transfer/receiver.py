@@ -27,6 +27,7 @@ from doorward.server.problems import (
     PolicyRefused,
     Problem,
     SizeMismatch,
+    UploadClosed,
     UploadHeld,
     UploadNotFound,
     UploadSuperseded,
@@ -105,24 +106,33 @@ class Receiver:
 
         Raises UploadNotFound, PermissionDenied, UploadHeld, UploadSuperseded.
         """
-        upload = await self._house.store.read(
-            lambda tx: receiving.judge_upload(tx, upload_id, from_, Action.UPLOAD_RECEIVE)
-        )
-        self.check_revoked(upload)
+        upload = await self.judge(upload_id, from_)
         if upload.holder is None or not upload.status.open or upload.declared.parts:
             return upload
-        hold = await self._house.store.write(lambda tx: receiving.hold_upload(tx, upload_id, from_))
-        return (await self._alone_with(hold, self._look)).upload
+        try:
+            hold = await self._house.store.write(
+                lambda tx: receiving.hold_upload(tx, upload_id, from_)
+            )
+            return (await self._alone_with(hold, self._look)).upload
+        except UploadClosed:  # whoever wrote came to the end meanwhile
+            return await self.judge(upload_id, from_)
+
+    async def judge(
+        self, upload_id: str, from_: Caller, action: Action = Action.UPLOAD_RECEIVE
+    ) -> Upload:
+        """Give an upload to whoever shows its URL; raises UploadNotFound, PermissionDenied."""
+        upload = await self._house.store.read(
+            lambda tx: receiving.judge_upload(tx, upload_id, from_, action)
+        )
+        self.check_revoked(upload)
+        return upload
 
     async def abandon(self, upload_id: str, from_: Caller) -> None:
         """Give an upload up, and ask whoever still writes to let go.
 
         Raises UploadNotFound, PermissionDenied, UploadClosed.
         """
-        upload = await self._house.store.read(
-            lambda tx: receiving.judge_upload(tx, upload_id, from_, Action.UPLOAD_ABORT)
-        )
-        self.check_revoked(upload)
+        await self.judge(upload_id, from_, Action.UPLOAD_ABORT)
         await self._house.store.write(lambda tx: receiving.abandon_upload(tx, upload_id, from_))
         self._holders.ask(upload_id)
 

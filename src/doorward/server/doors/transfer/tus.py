@@ -15,6 +15,7 @@ from doorward.server.problems import (
     MediaTypeUnsupported,
     RequestMalformed,
     TusVersionUnsupported,
+    UploadClosed,
 )
 from doorward.server.uploads.model import Upload, UploadStatus
 from doorward.server.uploads.service import require_open
@@ -48,11 +49,9 @@ class Tus:
         check_version(asked)
         upload = await self.receiver.settle(asked.upload_id, asked.from_)
         if upload.status.open and upload.whole and _makes_a_file(upload):
-            part = Part(offset=upload.received_bytes, length=0)
-            received = await self.receiver.receive(asked.upload_id, asked.from_, part, _nothing)
-            upload = received.upload
-        elif not upload.status.open and upload.status is not UploadStatus.COMPLETE:
-            require_open(upload)
+            upload = await self._finished(asked, upload)
+        elif not upload.status.open:
+            require_complete(upload)
         return Answer(200, {"Cache-Control": "no-store"} | await self._state(upload))
 
     async def append(self, asked: Asked) -> Answer:
@@ -71,6 +70,14 @@ class Tus:
         )
         received = await self.receiver.receive(asked.upload_id, asked.from_, part, asked.receive)
         return Answer(204, after(received))
+
+    async def _finished(self, asked: Asked, upload: Upload) -> Upload:
+        part = Part(offset=upload.received_bytes, length=0)
+        try:
+            received = await self.receiver.receive(asked.upload_id, asked.from_, part, _nothing)
+        except UploadClosed:  # somebody else made the file meanwhile
+            return require_complete(await self.receiver.judge(asked.upload_id, asked.from_))
+        return received.upload
 
     async def _state(self, upload: Upload) -> dict[str, str]:
         declared = upload.declared
@@ -125,6 +132,11 @@ def after(received: Received) -> dict[str, str]:
 def media_type(content_type: str | None) -> str:
     """Give the media type without its parameters."""
     return (content_type or "").partition(";")[0].strip().lower()
+
+
+def require_complete(upload: Upload) -> Upload:
+    """Make sure that a closed upload came to its end; raises UploadClosed."""
+    return upload if upload.status is UploadStatus.COMPLETE else require_open(upload)
 
 
 def _makes_a_file(upload: Upload) -> bool:

@@ -21,7 +21,6 @@ from doorward.server.permission.actions import Action
 from doorward.server.permission.caller import Caller, Credential
 from doorward.server.problems import MethodNotAllowed, Problem, UploadUrlInvalid
 from doorward.server.uploads import service as uploads
-from doorward.server.uploads.receiving import judge_upload
 
 METHODS = "OPTIONS, HEAD, GET, PUT, PATCH, DELETE"
 ACCEPT_PATCH = f"{tus.MEDIA_TYPE}, {ietf.MEDIA_TYPE}"
@@ -73,10 +72,7 @@ class UploadDoor:
 
     async def _options(self, asked: Asked) -> Answer:
         """Say what the URL speaks, to whoever may still use it."""
-        upload = await self._house.store.read(
-            lambda tx: judge_upload(tx, asked.upload_id, asked.from_, Action.UPLOAD_RECEIVE)
-        )
-        self._receiver.check_revoked(upload)
+        upload = await self._receiver.judge(asked.upload_id, asked.from_)
         spoken = {"Allow": METHODS, "Accept-Patch": ACCEPT_PATCH}
         limits = {"Upload-Limit": ietf.limits_of(self._house, upload)}
         return Answer(204, spoken | limits | tus.capabilities(self._house))
