@@ -34,10 +34,10 @@ $(DEV_STAMP): $(STAMP) requirements/dev.txt
 	@$(UV) pip install --quiet --python $(PY) --require-hashes -r requirements/dev.txt
 	@touch $(DEV_STAMP)
 
-# Clerk's own packages, for the tests that ask them; without Node those tests say loudly what they skip.
+# Packages of others, for the tests that ask them; without Node those tests say loudly what they skip.
 $(NODE_STAMP): tests/node/package-lock.json
 	@if command -v npm >/dev/null; then cd tests/node && npm ci --silent && touch node_modules/.package-lock.json; \
-	else echo "LOUD: npm is not here; tests against Clerk's own packages will be skipped"; fi
+	else echo "LOUD: npm is not here; tests against the packages of others will be skipped"; fi
 
 # A real S3 server for the tests of remote storage; without Go those tests say loudly what they skip.
 $(S3): $(UV)

@@ -12,8 +12,10 @@ from pathlib import Path
 import pytest
 
 from acceptance.cutting import Site
+from doorward.standin.issuer import DEFAULT_PARTY
 
 NODE = Path(__file__).parents[1] / "node"
+CHROMIUM = shutil.which("chromium")
 SIZE = 12 << 20
 TRIES = 400
 
@@ -162,3 +164,27 @@ def test_curl_resumes_through_cuts_and_a_kill(site, content, tmp_path):
     assert done.returncode == 0, done.stderr
     killed.join()
     check(site, content, "curl.bin")
+
+
+@pytest.mark.skipif(
+    CHROMIUM is None or not (NODE / "node_modules/uppy").exists(),
+    reason="chromium is not installed, or uppy is not in tests/node; run 'make test'",
+)
+def test_uppy_in_a_browser_resumes_through_cuts_and_a_kill(site, content, tmp_path):
+    """A page of another origin: every request is one that the browser asks for first."""
+    killed = site.restart_once_passed(4_000_000)
+    arguments = [CHROMIUM, DEFAULT_PARTY, site.endpoint, site.token, tmp_path / "big.bin"]
+
+    done = subprocess.run(
+        ["node", "uppy.mjs", *arguments],
+        cwd=NODE,
+        capture_output=True,
+        text=True,
+        timeout=200,
+        check=False,
+    )
+
+    assert done.returncode == 0, done.stderr
+    killed.join()
+    assert done.stdout.startswith(f"{site.url}/transfer/up_")
+    check(site, content, "uppy.bin")
