@@ -306,6 +306,10 @@ def test_a_length_over_the_maximum_is_too_large(house_with):
     assert problem(answer) == (413, "upload_too_large")
 
 
+def test_a_length_beyond_all_measure_is_too_large_too(create):
+    assert problem(create(10**18 - 1)) == (413, "upload_too_large")
+
+
 def test_metadata_is_given_back_as_it_came(create, house):
     metadata = f"filename {b64('a.txt')},is_confidential,team {b64('blue')}"
 
@@ -380,6 +384,32 @@ def test_a_stranger_can_t_tell_a_workspace_from_a_missing_one(bob, home):
     for workspace in (home, "ws_none"):
         refused = bob.call("POST", f"/transfer/workspaces/{workspace}", headers=headers)
         assert problem(refused) == (404, "workspace_not_found")
+
+
+@pytest.mark.parametrize("method", ["GET", "PUT", "PATCH", "DELETE"])
+def test_a_creation_endpoint_takes_nothing_but_creations(alice, endpoint, method):
+    refused = alice.call(method, endpoint, headers=V1)
+
+    assert problem(refused) == (405, "method_not_allowed")
+    assert refused.headers["allow"] == "OPTIONS, POST"
+    assert problem(alice.call("POST", f"{endpoint}/more", headers=V1)) == (404, "not_found")
+
+
+@pytest.mark.parametrize(
+    ("query", "status"),
+    [
+        ("on_conflict=maybe", (422, "invalid_request")),
+        ("checksum=md5:00", (422, "invalid_request")),
+        ("name=a/b", (422, "name_invalid")),
+        ("parent_id=file_none", (409, "parent_invalid")),
+        ("&".join("a=1" for _ in range(20)), (400, "malformed_request")),
+    ],
+)
+def test_a_declaration_that_can_t_be_is_refused_as_in_rest(alice, home, endpoint, query, status):
+    headers = V1 | {"Upload-Length": "0"}
+
+    assert problem(alice.call("POST", f"{endpoint}?{query}", headers=headers)) == status
+    assert listed(alice, home) == []
 
 
 # Creation with upload

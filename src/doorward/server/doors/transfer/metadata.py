@@ -3,6 +3,7 @@
 import re
 from base64 import b64decode
 from binascii import Error as NotBase64
+from dataclasses import replace
 from email.message import Message
 from urllib.parse import parse_qs, unquote
 
@@ -76,13 +77,14 @@ def declared_in_draft(scope: Scope, size: int) -> NewUpload:
 
 def _declared(said: dict[str, str], size: int) -> NewUpload:
     try:
-        return UploadIn.model_validate({"name": NAME_DEFAULT, "size": size} | said).declared()
+        valid = UploadIn.model_validate({"name": NAME_DEFAULT, "size": 0} | said)
     except ValidationError as exc:
         errors: list[Json] = [
             {"where": ".".join(str(part) for part in error["loc"]), "what": str(error["msg"])}
             for error in exc.errors()
         ]
         raise RequestInvalid(errors=errors) from None
+    return replace(valid.declared(), size=size)  # whether it is too large is the service's to say
 
 
 def _queried(scope: Scope) -> dict[str, str]:
