@@ -43,7 +43,7 @@ def work(server, home, number, until, done):
         while time.monotonic() < until:
             count += 1
             file = upload(http, home, f"{number} {count}", os.urandom(1 + count % 90_000))
-            upload(http, home, f"same {number} {count}", b"x" * (count % 7))
+            share(http, home, f"same {number} {count}", b"x" * (count % 7))
             begun = http.post(
                 f"/workspaces/{home}/uploads", json={"name": "no", "size": 1 << 20}
             ).json()
@@ -55,6 +55,14 @@ def work(server, home, number, until, done):
                 http.delete(f"/files/{file}")
                 http.delete(f"/files/{file}", params={"permanently": "true"})
         done.append(count)
+
+
+def share(http, home, name, body):
+    """Have and delete content that others have and delete at this very moment."""
+    file = upload(http, home, name, body)
+    assert http.get(f"/files/{file}/content").content == body
+    http.delete(f"/files/{file}")
+    http.delete(f"/files/{file}", params={"permanently": "true"})
 
 
 def cut():

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from datetime import timedelta
 
 from doorward.server.commands import Store, Tx
-from doorward.server.files.purging import purge_overdue
+from doorward.server.files.purging import purge_overdue, purge_removed
 from doorward.server.links.sweeping import remove_over
 from doorward.server.problems import Problem
 from doorward.server.uploads.model import Limits
@@ -52,11 +52,15 @@ async def sweep(store: Store, blobs: BlobStore) -> None:
 
 
 async def sweep_bin(store: Store, limits: Limits) -> None:
-    """Delete for good what was in the bin long enough."""
+    """Delete for good what was in the bin, or in a deleted workspace, long enough."""
     days, grace = limits.bin_days, limits.blob_grace_seconds
-    if days:
-        while await store.read(lambda tx: bool(tx.files.bin_overdue(tx.now - timedelta(days), 1))):
-            await store.write(lambda tx: purge_overdue(tx, days, grace, BIN_BATCH))
+    if not days:
+        return
+    kept = timedelta(days)
+    while await store.read(lambda tx: bool(tx.files.bin_overdue(tx.now - kept, 1))):
+        await store.write(lambda tx: purge_overdue(tx, days, grace, BIN_BATCH))
+    while await store.read(lambda tx: bool(tx.workspaces.removed(tx.now - kept, 1))):
+        await store.write(lambda tx: purge_removed(tx, days, grace, 1))
 
 
 async def keep_sweeping(store: Store, blobs: BlobStore, limits: Limits) -> None:

@@ -18,10 +18,14 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
+from doorward.server.permission.caller import Caller, Credential, Origin
+from doorward.server.uploads import receiving
+from doorward.server.uploads.ports import Stored
 from support import Person, ServerProcess, problem
 
 GRACE = 3600
 DAY = 86_400
+THE_SAME = f"blake3:{blake3(b'the same').hexdigest()}"
 
 
 @pytest.fixture
@@ -59,9 +63,8 @@ def test_workspaces_share_no_bytes(alice, house, home):
 
 def test_a_declared_checksum_of_known_content_saves_nobody_the_sending(alice, house, home):
     alice.upload(home, "a.txt", b"the same")
-    digest = f"blake3:{blake3(b'the same').hexdigest()}"
 
-    declared = alice.declare(home, "b.txt", 8, checksum=digest).json()
+    declared = alice.declare(home, "b.txt", 8, checksum=THE_SAME).json()
 
     assert (declared["status"], declared["received_bytes"]) == ("pending", 0)
     assert problem(house.send(declared["url"], b"not this")) == (422, "checksum_mismatch")
@@ -154,23 +157,35 @@ def test_two_uploads_of_the_same_content_that_end_together_share_it(alice, house
 
 
 def test_content_stored_between_the_look_and_the_row_is_looked_at_again(alice, house, home):
-    from doorward.server.permission.caller import Caller, Credential, Origin
-    from doorward.server.uploads import receiving
-    from doorward.server.uploads.ports import Stored
-
     alice.upload(home, "a.txt", b"the same")
     declared = alice.declare(home, "b.txt", 8).json()
     from_ = Caller("", Credential("upload_url", None), Origin("req"))
-    digest = f"blake3:{blake3(b'the same').hexdigest()}"
 
     def finish(tx):
         hold = receiving.hold_upload(tx, declared["id"], from_)
-        receiving.finish_upload(tx, hold, Stored(8, digest, None), earlier=None)
+        receiving.finish_upload(tx, hold, Stored(8, THE_SAME, None), earlier=None)
 
     with pytest.raises(receiving.EarlierUnseen):
         asyncio.run(house.store().write(finish))
 
     assert alice.get(f"uploads/{declared['id']}").json()["status"] == "pending"
+
+
+def test_an_earlier_blob_that_went_between_the_look_and_the_row_is_not_named(alice, house, home):
+    alice.purge(alice.upload(home, "a.txt", b"the same")["id"])
+    house.clock.advance(seconds=GRACE)
+    (going,) = asyncio.run(house.store().write(lambda tx: tx.blobs.claim(tx.now, 10)))
+    declared = alice.declare(home, "b.txt", 8).json()
+    from_ = Caller("", Credential("upload_url", None), Origin("req"))
+
+    def finish(tx):
+        hold = receiving.hold_upload(tx, declared["id"], from_)
+        earlier = receiving.Earlier(going, is_sound=True)
+        _, file = receiving.finish_upload(tx, hold, Stored(8, THE_SAME, None), earlier)
+        return file.content.blob_key, hold.blob_key
+
+    named, fresh = asyncio.run(house.store().write(finish))
+    assert named == fresh
 
 
 def test_only_what_is_in_the_bin_is_deleted_for_good(alice, home):
@@ -225,6 +240,25 @@ def test_the_bin_empties_itself_once_the_days_are_over(alice, house, home):
     assert binned == []
     last = alice.get("audit", params={"workspace": home, "action": "file:delete"}).json()["data"][0]
     assert (last["credential"]["type"], last["details"]["permanently"]) == ("retention", True)
+
+
+def test_what_a_deleted_workspace_held_goes_as_the_bin_does(alice, house):
+    other = alice.post("workspaces", name="Other").json()["id"]
+    docs = alice.post(f"workspaces/{other}/folders", name="docs").json()["id"]
+    alice.upload(other, "a.txt", b"12345", parent_id=docs)
+    kept = alice.upload(alice.home(), "a.txt", b"12345")
+    alice.delete(f"workspaces/{other}")
+    house.clock.advance(seconds=30 * DAY - 1)
+    house.sweep()
+    assert len(house.stored_files()) == 2
+
+    house.clock.advance(seconds=1)
+    house.sweep()
+    house.clock.advance(seconds=GRACE)
+    house.sweep()
+
+    assert len(house.stored_files()) == 1
+    assert content(alice, kept).content == b"12345"
 
 
 def test_a_bin_without_days_keeps_everything(house_with):

@@ -58,6 +58,9 @@ class FileRows(Protocol):
     def purge(self, node: Node) -> Purged:
         """Remove for good what a node took into the bin; what else lay under it moves up."""
 
+    def purge_workspace(self, workspace_id: str) -> Purged:
+        """Remove every file and folder of a workspace for good."""
+
     def bin_overdue(self, before: datetime, limit: int) -> list[Node]:
         """List what was itself put in the bin at that time or earlier, in any workspace."""
 

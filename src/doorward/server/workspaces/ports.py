@@ -1,5 +1,6 @@
 """What the workspaces subject asks of a store."""
 
+from datetime import datetime
 from typing import Protocol
 
 from doorward.server.audit.ports import Transaction
@@ -31,6 +32,9 @@ class WorkspaceRows(Protocol):
 
     def remove(self, workspace_id: str) -> None:
         """Mark as deleted: nothing finds it any more."""
+
+    def removed(self, before: datetime, limit: int) -> list[str]:
+        """List workspaces deleted at that time or earlier that hold files or folders still."""
 
     def use(self, workspace_id: str, added_bytes: int) -> None:
         """Count bytes that were added (or, negative, freed)."""

@@ -107,18 +107,20 @@ _UNBIN = (
 
 _TAKEN_ALONG = select(nodes.c.id).where(_HERE, nodes.c.bin_root_id == bindparam("node"))
 _THEIRS = versions.c.file_id.in_(_TAKEN_ALONG)
-_HELD: Select[Any] = (
-    select(
-        versions.c.blob_key,
-        versions.c.size,
-        versions.c.digest,
-        versions.c.content_type,
-        versions.c.sha256,
-    )
-    .where(_THEIRS)
-    .distinct()
-)
+_CONTENTS: Select[Any] = select(
+    versions.c.blob_key,
+    versions.c.size,
+    versions.c.digest,
+    versions.c.content_type,
+    versions.c.sha256,
+).distinct()
+_HELD = _CONTENTS.where(_THEIRS)
 _FREED = select(func.sum(versions.c.counted_bytes)).where(_THEIRS)
+_ALL = versions.c.workspace_id == bindparam("workspace")
+_ALL_HELD = _CONTENTS.where(_ALL)
+_ALL_FREED = select(func.sum(versions.c.counted_bytes)).where(_ALL)
+_PURGE_ALL_VERSIONS = delete(versions).where(_ALL)
+_PURGE_ALL = delete(nodes).where(_HERE)
 _PURGE_VERSIONS = delete(versions).where(_THEIRS)
 _PURGE = delete(nodes).where(_HERE, nodes.c.bin_root_id == bindparam("node"))
 # What lay in the bin already, from within, stays there and can still be had back.
@@ -266,6 +268,15 @@ class SqlFiles:
         self._connection.execute(_PURGE_VERSIONS, here)
         self._connection.execute(_MOVE_UP, here)
         count = self._connection.execute(_PURGE, here).rowcount
+        return Purged(count, freed or 0, contents)
+
+    def purge_workspace(self, workspace_id: str) -> Purged:
+        """Remove every file and folder of a workspace for good."""
+        here = {"workspace": workspace_id}
+        contents = [_read_content(row) for row in self._connection.execute(_ALL_HELD, here)]
+        freed = self._connection.execute(_ALL_FREED, here).scalar_one()
+        self._connection.execute(_PURGE_ALL_VERSIONS, here)
+        count = self._connection.execute(_PURGE_ALL, here).rowcount
         return Purged(count, freed or 0, contents)
 
     def bin_overdue(self, before: datetime, limit: int) -> list[Node]:

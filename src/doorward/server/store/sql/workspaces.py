@@ -3,11 +3,11 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, and_, bindparam, insert, or_, select, update
+from sqlalchemy import Connection, Row, and_, bindparam, exists, insert, or_, select, update
 
 from doorward.server.members.model import MemberSource
 from doorward.server.paging import Page
-from doorward.server.store.sql.tables import members, workspaces
+from doorward.server.store.sql.tables import members, nodes, workspaces
 from doorward.server.workspaces.model import Workspace
 from doorward.server.workspaces.policy import Policy
 
@@ -81,6 +81,14 @@ class SqlWorkspaces:
     def remove(self, workspace_id: str) -> None:
         """Mark as deleted."""
         self._change(workspace_id, deleted_at=self._now)
+
+    def removed(self, before: datetime, limit: int) -> list[str]:
+        """List workspaces deleted at that time or earlier that hold files or folders still."""
+        query = select(workspaces.c.id).where(
+            workspaces.c.deleted_at <= before,
+            exists().where(nodes.c.workspace_id == workspaces.c.id),
+        )
+        return list(self._connection.execute(query.limit(limit)).scalars())
 
     def use(self, workspace_id: str, added_bytes: int) -> None:
         """Count bytes that were added or freed."""
