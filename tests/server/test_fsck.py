@@ -1,5 +1,6 @@
 """Every fault that is planted is found, none is invented, and what can be mended is."""
 
+import asyncio
 import os
 import random
 import sqlite3
@@ -12,6 +13,7 @@ import pytest
 from doorward.server.fsck import Fsck, Plan
 from doorward.server.integrity.mending import is_broken, mend
 from doorward.server.integrity.model import Fault, Finding
+from doorward.server.store.blobs.local import LocalBlobs
 from support import problem
 
 FAULTS = int(os.environ.get("DOORWARD_TEST_FAULTS", "1000"))
@@ -79,6 +81,8 @@ def test_a_house_in_order_has_nothing_to_find(alice, house, home):
     alice.upload(home, "same.txt", b"one")
     alice.delete(f"files/{docs}")
     alice.purge(alice.upload(home, "gone.txt", b"gone")["id"])
+    alice.purge(alice.upload(home, "shared.txt", b"one")["id"])
+    alice.upload(home, "back.txt", b"gone")
     alice.declare(home, "begun.txt", 10)
     alice.delete(f"uploads/{alice.declare(home, 'no.txt', 10).json()['id']}")
 
@@ -169,6 +173,52 @@ def test_a_thousand_faults_of_eight_kinds_are_found_and_none_is_invented(alice, 
     assert Counter(one.repaired is None for one in mended)[True] == len(lost)
     assert found(house) == lost
     assert found(house, replace(PATIENT, repair=True)) == lost
+
+
+def test_bytes_that_went_since_they_were_listed_are_no_orphans(house):
+    key = orphan(house)
+    life = house.client.app._app
+
+    class Swept(LocalBlobs):
+        """A folder in which a sweep ends between the listing and the look at the rows."""
+
+        async def inventory(self):
+            async for page in super().inventory():
+                self.path(key).unlink(missing_ok=True)
+                yield page
+
+    async def run():
+        blobs = Swept(house.data / "blobs", durable=False)
+        try:
+            return [one async for one in Fsck(life._store, blobs, PATIENT, lambda _: None).run()]
+        finally:
+            blobs.close()
+
+    assert house.client.portal.call(run) == []
+
+
+def test_bytes_that_lost_their_last_name_since_it_was_read_are_not_missing(alice, house, home):
+    file = alice.upload(home, "a.txt", b"going")
+    path = path_of(house, file)
+    life = house.client.app._app
+
+    class Purged(LocalBlobs):
+        """A folder whose bytes go, as they may, between the look at the rows and at them."""
+
+        async def size(self, key):
+            if path.exists():
+                await asyncio.to_thread(alice.purge, file["id"])
+                path.unlink()
+            return await super().size(key)
+
+    async def run():
+        blobs = Purged(house.data / "blobs", durable=False)
+        try:
+            return [one async for one in Fsck(life._store, blobs, PATIENT, lambda _: None).run()]
+        finally:
+            blobs.close()
+
+    assert house.client.portal.call(run) == []
 
 
 @pytest.mark.parametrize("fault", list(PLANTS))

@@ -4,6 +4,9 @@ import time
 
 import pytest
 
+from doorward.server.doors.transfer.receiver import Part
+from doorward.server.permission.caller import Caller, Credential, Origin
+from doorward.server.problems import MediaTypeRefused
 from support import problem
 
 PNG = b"\x89PNG\r\n\x1a\n" + b"\0" * 2000
@@ -144,6 +147,33 @@ def test_a_page_that_is_called_a_picture_is_refused_before_it_is_seen(alice, hou
     assert house.stored_files() == []
     assert alice.get(f"workspaces/{home}/files").json()["data"] == []
     assert alice.get(f"uploads/{declared['id']}").json()["status"] == "failed"
+
+
+@pytest.mark.parametrize("first", [1, 500, 2000])
+def test_first_bytes_that_came_in_another_request_are_judged_before_the_file_is_seen(
+    alice, house, home, first
+):
+    body = PAGE + b" " * 4000
+    upload = alice.declare(home, "a.png", len(body), content_type="image/png").json()["id"]
+    receiver = house.client.app._app._doors.transfer.receiver
+    from_ = Caller("", Credential("upload_url", upload), Origin("req"))
+
+    async def send(start, stop):
+        async def receive():
+            return {"type": "http.request", "body": body[start:stop], "more_body": False}
+
+        return await receiver.receive(upload, from_, Part(start), receive)
+
+    async def send_all():
+        await send(0, first)
+        await send(first, len(body))
+
+    with pytest.raises(MediaTypeRefused):
+        house.client.portal.call(send_all)
+    house.sweep()
+
+    assert alice.get(f"workspaces/{home}/files").json()["data"] == []
+    assert house.stored_files() == []
 
 
 def test_bytes_of_a_type_that_is_not_allowed_are_refused_whatever_they_are_called(
