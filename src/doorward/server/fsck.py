@@ -96,8 +96,8 @@ class Fsck:
     async def _lost_bytes(self, one: OpenUpload) -> bool:
         if (await self._blobs.size(one.blob_key) or 0) >= one.received_bytes:
             return False
-        again = await self._store.read(lambda tx: tx.integrity.waiting(one.id[:-1], PAGE))
-        return one in again  # nobody took hold of it between the two looks
+        # Unchanged, so nobody took hold of it between the two looks.
+        return await self._store.read(lambda tx: tx.integrity.is_waiting(one))
 
     async def _orphans(self) -> AsyncGenerator[Finding, None]:
         async for page in self._blobs.inventory():

@@ -64,7 +64,7 @@ def _place_anew(tx: IntegrityTx, found: Finding) -> str | None:
     node = tx.files.get(found.workspace_id or "", found.subject)
     if node is None:
         return "gone meanwhile"
-    name = _safe(node.name) if is_broken(node.name) else node.name
+    name = safe_name(node.name) if is_broken(node.name) else node.name
     parent_id = None if found.fault is Fault.TREE_BROKEN else node.parent_id
     if node.deleted_at is None:
         name = place_name(tx, node.workspace_id, parent_id, name, OnConflict.RENAME)
@@ -72,7 +72,7 @@ def _place_anew(tx: IntegrityTx, found: Finding) -> str | None:
     return f"is now {name!r}" + (" at the root" if parent_id is None else "")
 
 
-def _safe(name: str) -> str:
+def safe_name(name: str) -> str:
     """Give the nearest name that breaks no rule."""
     normal = unicodedata.normalize("NFC", name.encode(errors="replace").decode())
     kept = [char if _is_plain(char) else "_" for char in normal]

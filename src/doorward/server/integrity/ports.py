@@ -35,6 +35,9 @@ class IntegrityRows(Protocol):
     def waiting(self, after: str, limit: int) -> list[OpenUpload]:
         """List, by id, open uploads that nobody is sending now."""
 
+    def is_waiting(self, upload: OpenUpload) -> bool:
+        """Say whether an upload is still as it was listed, and nobody is sending it."""
+
     def identical(self, blob: NamedBlob) -> list[str]:
         """Give other blobs of the workspace that are to hold the same."""
 

@@ -134,6 +134,14 @@ _CONTRADICTIONS: dict[Fault, Select[Any]] = {
     Fault.DOOMED_BUT_NAMED: _DOOMED_BUT_NAMED,
 }
 _UNREACHABLE = _unreachable()
+_WAITING: Select[Any] = select(
+    uploads.c.id, uploads.c.workspace_id, uploads.c.blob_key, uploads.c.received_bytes
+).where(
+    _IS_OPEN,
+    uploads.c.holder.is_(None),
+    uploads.c.blob_key.is_not(None),
+    uploads.c.received_bytes.between(1, _DECLARED),
+)
 _RECOUNT = (
     update(workspaces)
     .where(workspaces.c.id == bindparam("workspace"))
@@ -188,15 +196,13 @@ class SqlIntegrity:
 
     def waiting(self, after: str, limit: int) -> list[OpenUpload]:
         """List, by id, open uploads that nobody is sending now."""
-        query = (
-            select(
-                uploads.c.id, uploads.c.workspace_id, uploads.c.blob_key, uploads.c.received_bytes
-            )
-            .where(_IS_OPEN, uploads.c.holder.is_(None), uploads.c.blob_key.is_not(None))
-            .where(uploads.c.received_bytes.between(1, _DECLARED), uploads.c.id > after)
-            .order_by(uploads.c.id)
-        )
-        return [OpenUpload(*row) for row in self._connection.execute(query.limit(limit))]
+        query = _WAITING.where(uploads.c.id > after).order_by(uploads.c.id).limit(limit)
+        return [OpenUpload(*row) for row in self._connection.execute(query)]
+
+    def is_waiting(self, upload: OpenUpload) -> bool:
+        """Say whether an upload is still as it was listed, and nobody is sending it."""
+        row = self._connection.execute(_WAITING.where(uploads.c.id == upload.id)).first()
+        return row is not None and OpenUpload(*row) == upload
 
     def identical(self, blob: NamedBlob) -> list[str]:
         """Give other blobs of the workspace that are to hold the same."""
