@@ -8,18 +8,17 @@ from typing import Annotated, Generic, Literal, TypeVar
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, StringConstraints
 
 from doorward.server.audit.model import AuditEntry
+from doorward.server.doors.rest.policies import PolicyIn, PolicyOut
 from doorward.server.doors.transfer.direct import Part
 from doorward.server.events.model import Event
 from doorward.server.files.model import Node, OnConflict, Version
 from doorward.server.links.urls import UrlSigner
 from doorward.server.members.model import Member
-from doorward.server.names import NAME_BYTES_MAX
 from doorward.server.permission.caller import Caller
 from doorward.server.permission.roles import Role
 from doorward.server.uploads.importing import NewImport
 from doorward.server.uploads.model import MEDIA_TYPE_PATTERN, NewUpload, Upload
 from doorward.server.workspaces.model import Standing
-from doorward.server.workspaces.policy import NameSet, Policy
 
 T = TypeVar("T")
 
@@ -35,15 +34,7 @@ MediaType = Annotated[
     ),
 ]
 Checksum = Annotated[str, StringConstraints(pattern=r"^(sha256|blake3):[0-9a-f]{64}$")]
-Limit_ = Annotated[int, Field(ge=0, le=1 << 50)]
-# Lower case, so that what is compared has one form; a star only for all subtypes.
-TypePattern = Annotated[
-    str,
-    StringConstraints(
-        max_length=255, pattern=r"^([a-z0-9!#$&^_.+-]+/([a-z0-9!#$&^_.+-]+|\*)|\*/\*)$"
-    ),
-]
-Extension = Annotated[str, StringConstraints(pattern=r"^[a-z0-9_-]{1,32}$")]
+_SENT_HERE, _DIRECT = ["put", "tus", "ietf"], ["s3-multipart"]
 METADATA_KEYS_MAX = 64
 METADATA_BYTES_MAX = 16 * 1024
 
@@ -125,49 +116,11 @@ class WorkspaceIn(In):
     name: NameText
 
 
-class PolicyIn(In):
-    """What may be put into a workspace; what is left out limits nothing."""
-
-    max_upload_bytes: Limit_ | None = None
-    max_files: Limit_ | None = None
-    allowed_types: list[TypePattern] = Field(default=[], max_length=64)
-    denied_extensions: list[Extension] = Field(default=[], max_length=64)
-    names: NameSet = NameSet.ANY
-    name_bytes_max: int | None = Field(default=None, ge=1, le=NAME_BYTES_MAX)
-
-    def asked(self) -> Policy:
-        """Give the policy as the service takes it."""
-        return Policy(
-            self.max_upload_bytes,
-            self.max_files,
-            tuple(self.allowed_types),
-            tuple(self.denied_extensions),
-            self.names,
-            self.name_bytes_max,
-        )
-
-
 class WorkspaceChangeIn(In):
     """What to change of a workspace: leave out what stays; a ``policy`` replaces the old whole."""
 
     name: NameText | None = None
     policy: PolicyIn | None = None
-
-
-class PolicyOut(Out):
-    """What may be put into a workspace; null and empty limit nothing."""
-
-    max_upload_bytes: int | None
-    max_files: int | None
-    allowed_types: list[str]
-    denied_extensions: list[str]
-    names: NameSet
-    name_bytes_max: int | None
-
-    @classmethod
-    def of(cls, policy: Policy) -> "PolicyOut":
-        """Present a policy."""
-        return cls(**asdict(policy))
 
 
 class WorkspaceOut(Out):
@@ -399,7 +352,7 @@ class UploadOut(Out):
     content_type: str
     url: str | None
     method: str = "PUT"
-    protocols: list[str] = ["put", "tus", "ietf"]
+    protocols: list[str]
     expires_at: datetime
     status: str
     received_bytes: int
@@ -429,7 +382,7 @@ class UploadOut(Out):
             size=declared.size,
             content_type=declared.content_type,
             url=url,
-            protocols=["s3-multipart"] if declared.direct else ["put"],
+            protocols=_DIRECT if declared.direct else _SENT_HERE,
             parts=[PartOut(**asdict(part)) for part in parts] if parts else None,
             expires_at=upload.url_expires_at,
             status=upload.status.value,
