@@ -91,14 +91,26 @@ def test_a_thumbnail_is_made_once(alice, house):
         (b"<svg xmlns='http://www.w3.org/2000/svg'><script/></svg>", "image/svg+xml"),
         (b"%PDF-1.7", "application/pdf"),
         (picture("BMP"), "image/bmp"),
-        (picture("TIFF"), "image/png"),
+        (picture("TIFF"), "image/tiff"),
         (b"", "image/png"),
-        (b"GIF", "image/gif"),
-        (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", "image/png"),
     ],
 )
 def test_what_no_decoder_here_takes_is_unsupported(alice, content, kind):
     assert problem(thumbnail_of(alice, content, kind)) == (415, "image_unsupported")
+
+
+@pytest.mark.parametrize(
+    ("content", "kind"),
+    [
+        (picture("TIFF"), "image/png"),
+        (b"GIF", "image/gif"),
+        (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", "image/png"),
+    ],
+)
+def test_what_only_says_that_it_is_an_image_comes_to_no_decoder(alice, house, content, kind):
+    declared = alice.declare(alice.home(), "a", len(content), content_type=kind).json()
+
+    assert problem(house.send(declared["url"], content)) == (415, "media_type_refused")
 
 
 EMPTY = chunk(b"IDAT", zlib.compress(b"")) + chunk(b"IEND", b"")
