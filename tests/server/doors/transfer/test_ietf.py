@@ -136,6 +136,11 @@ def test_two_lengths_that_differ_are_inconsistent(create, alice, home):
     assert listed(alice, home) == []
 
 
+@pytest.mark.parametrize("name", ["Upload_Length", "Upload_Draft_Interop_Version"])
+def test_a_field_with_a_value_that_it_can_t_have_counts_as_none(create, name):
+    assert create(b"123", "?1", **{name: "many"}).status_code == 201
+
+
 @pytest.mark.parametrize("value", ["?2", "true", "1", ""])
 def test_a_completeness_that_is_no_boolean_creates_nothing(create, alice, home, value):
     assert problem(create(b"1", value))[0] in {400, 412}

@@ -56,7 +56,10 @@ _GUARDED = (PermissionDenied, UploadNotFound)
     status=201,
 )
 async def create_upload(call: CallDep, workspace_id: WorkspaceId, body: UploadIn) -> UploadOut:
-    """Declare a file; the answer's `url` takes its bytes by `PUT`, or those of its `parts` do."""
+    """Declare a file; the answer's `url` takes its bytes by `PUT`, tus or the IETF's draft.
+
+    Those of a direct upload go to the URLs of its `parts`.
+    """
     house = call.house
     made = await call.change(
         lambda tx: uploads.create_upload(tx, call.who, workspace_id, body.declared(), house.limits),

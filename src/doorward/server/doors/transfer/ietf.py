@@ -7,7 +7,7 @@ the client says that this was the last of it.
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from doorward.server.doors.asgi import Scope
+from doorward.server.doors.asgi import Scope, header
 from doorward.server.doors.house import House
 from doorward.server.doors.transfer.exchange import Answer, Asked, interim_of, number_of
 from doorward.server.doors.transfer.receiver import Part, Received, Receiver
@@ -60,7 +60,7 @@ class Draft:
 
     async def append(self, asked: Asked) -> Answer:
         """Take bytes at the offset the client says, and make the file where these are the last."""
-        offset, last = asked.number("upload-offset"), asked_complete(asked.scope)
+        offset, last = _field(asked.scope, "upload-offset"), asked_complete(asked.scope)
         if offset is None or last is None:
             raise RequestMalformed("The headers Upload-Offset and Upload-Complete are both needed.")
         part = Part(
@@ -118,11 +118,19 @@ def asked_length(scope: Scope, offset: int) -> int | None:
 
     Raises LengthInconsistent where the two differ, RequestMalformed.
     """
-    said, content = number_of(scope, "upload-length"), number_of(scope, "content-length")
+    said, content = _field(scope, "upload-length"), number_of(scope, "content-length")
     summed = offset + content if asked_complete(scope) and content is not None else None
     if said is not None and summed is not None and said != summed:
         raise LengthInconsistent
     return said if said is not None else summed
+
+
+def _field(scope: Scope, name: str) -> int | None:
+    """Read a field of the draft; one with another value than it may have counts as none."""
+    try:
+        return number_of(scope, name)
+    except RequestMalformed:
+        return None
 
 
 def limits_of(house: House, upload: Upload | None = None) -> str:
@@ -138,8 +146,8 @@ def limits_of(house: House, upload: Upload | None = None) -> str:
 def announce(scope: Scope, headers: Mapping[str, str]) -> None:
     """Send a 104 at once, where the client knows this version of it and the server can."""
     interim = interim_of(scope)
-    version = number_of(scope, "upload-draft-interop-version")
-    if interim is not None and str(version) == INTEROP_VERSION:
+    version = header(scope, b"upload-draft-interop-version")
+    if interim is not None and version == INTEROP_VERSION:
         interim(SUPPORTED, {"Upload-Draft-Interop-Version": INTEROP_VERSION, **headers})
 
 
