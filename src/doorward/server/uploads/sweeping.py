@@ -24,13 +24,15 @@ def sweep_overdue(tx: UploadTx, limit: int) -> int:
 def reopen_interrupted(tx: UploadTx, limit: int) -> int:
     """After a crash, when nobody can be sending: let cut uploads go on where they were.
 
-    Imports end, since what they came from is forgotten. Gives how many there were, at most
+    Those that nobody can go on with end: of an import only the process that is gone knew whence,
+    and whoever wanted uploads joined asks for that again. Gives how many there were, at most
     ``limit``.
     """
     cut = tx.uploads.receiving(limit)
     for upload in cut:
-        if upload.imported:  # only the process that is gone knew from where
-            close_upload(tx, upload, UploadStatus.FAILED, "server_stopped")
+        if upload.imported or upload.declared.parts:
+            failure = "server_stopped" if upload.imported else "interrupted"
+            close_upload(tx, upload, UploadStatus.FAILED, failure)
             continue
         tx.uploads.put(replace(upload, status=UploadStatus.PENDING, holder=None))
     return len(cut)

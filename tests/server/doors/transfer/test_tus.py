@@ -1,6 +1,7 @@
 """The text of tus 1.0.0, one test for each thing that it asks of a server."""
 
 import asyncio
+import concurrent.futures
 from base64 import b64encode
 from email.utils import parsedate_to_datetime
 from hashlib import md5, sha1, sha256
@@ -644,6 +645,34 @@ def test_a_concatenation_that_fails_leaves_its_parts_for_another_try(create, par
 
     assert problem(create(None, Upload_Concat=concatenation, Upload_Metadata=taken))[0] == 409
     assert problem(create(None, Upload_Concat=concatenation, Upload_Metadata=wrong))[0] == 422
+    assert create(None, Upload_Concat=concatenation).status_code == 201
+
+
+def test_a_concatenation_that_a_crash_ended_comes_to_nothing_and_its_parts_stay(
+    create, parts, alice, house, home
+):
+    """Whoever asks again makes another one; this one would hold its quota for a day."""
+    from doorward.server.sweeper import recover
+    from doorward.server.uploads import receiving
+
+    store, concatenation = house.store(), f"final;{' '.join(parts)}"
+    write = store.write
+
+    async def crash(command):
+        done = await write(command)
+        if isinstance(done, tuple) and isinstance(done[0], receiving.Hold):
+            store.write = write
+            raise asyncio.CancelledError
+        return done
+
+    store.write = crash
+    with pytest.raises(concurrent.futures.CancelledError):
+        create(None, Upload_Concat=concatenation)
+    life = house.client.app._app
+    house.client.portal.call(recover, life._store, life._blobs)
+
+    full = alice.declare(home, "b", 50 << 30)
+    assert full.json()["reserved_bytes"] == 11
     assert create(None, Upload_Concat=concatenation).status_code == 201
 
 
