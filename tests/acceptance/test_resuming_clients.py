@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from acceptance.cutting import Site
-from doorward.standin.issuer import DEFAULT_PARTY
+from doorward.standin import DEFAULT_PARTY
 
 NODE = Path(__file__).parents[1] / "node"
 CHROMIUM = shutil.which("chromium")

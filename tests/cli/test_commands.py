@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 
+import httpx2
 import pytest
 
 from support import ServerProcess
@@ -330,3 +331,38 @@ def test_a_sign_in_that_fails_leaves_the_one_before(alice, tmp_path):
     alice("login", "--user", "bob", "--url", "http://127.0.0.1:9", status=5)
 
     assert kept.read_bytes() == before
+
+
+def test_a_file_is_shared_by_a_link_that_can_be_seen_and_killed(alice, tmp_path):
+    (tmp_path / "plan.txt").write_text("plan")
+    alice("put", "plan.txt")
+
+    url = alice("share", ":/plan.txt", "--uses", "2", "--expires", "2h").stdout.strip()
+
+    assert httpx2.get(url).text == "plan"
+    (row,) = [
+        row
+        for row in json.loads(alice("links", "list", "--json").stdout)["data"]
+        if row["direction"] == "download"
+    ]
+    assert (row["uses"], row["limits"]["uses"], row["resource"]["name"]) == (1, 2, "plan.txt")
+    assert row["id"] in alice("links", "list").stdout
+    assert "plan.txt" in alice("links", "show", row["id"]).stdout
+    assert "is dead" in alice("links", "kill", row["id"]).stderr
+    assert httpx2.get(url).status_code == 410
+    assert row["id"] not in alice("links", "list").stdout
+    assert row["id"] in alice("links", "list", "--all").stdout
+
+
+def test_a_link_is_for_no_more_than_was_asked(alice, tmp_path):
+    (tmp_path / "plan.txt").write_text("plan")
+    alice("put", "plan.txt")
+
+    made = json.loads(alice("share", ":/plan.txt", "--json").stdout)
+
+    assert set(made) == {"id", "url", "expires_at"}
+    assert "not a life" in alice("share", ":/plan.txt", "--expires", "soon", status=2).stderr
+    assert "at most" in alice("share", ":/plan.txt", "--expires", "400d", status=1).stderr
+    assert "whole workspace" in alice("share", ":/", status=2).stderr
+    alice("share", ":/missing", status=1)
+    alice("links", "kill", "link_none", status=1)

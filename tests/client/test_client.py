@@ -439,6 +439,39 @@ def test_an_upload_whose_answer_was_lost_is_not_sent_again(server, tmp_path):
     proxy.listener.close()
 
     assert sum(size for size in moved if size > 0) == 3_000_000
+def test_links_are_made_read_narrowed_and_killed(server, tmp_path):
+    path = tmp_path / "plan.txt"
+    path.write_text("plan")
+    with Doorward(server.url, server.token("alice")) as client:
+        home = next(one.id for one in client.workspaces() if one.home)
+        file = client.upload_file(path, home)
+        made = client.link(file.id, uses=3, password="open sesame")
+
+        assert httpx2.get(made.url).status_code == 403
+        answer = httpx2.get(made.url, headers={"Doorward-Link-Password": "open sesame"})
+        assert answer.text == "plan"
+        link = client.read_link(made.id)
+        assert (link.uses, link.limits.uses, link.password, link.live) == (1, 3, True, True)
+        assert client.narrow_link(made.id, uses=2).limits.uses == 2
+        assert made.id in [one.id for one in client.links(workspace=home, live=True)]
+        client.kill_link(made.id)
+        assert made.id not in [one.id for one in client.links(resource=file.id, live=True)]
+
+
+def test_asyncio_makes_links_too(server, tmp_path):
+    path = tmp_path / "plan.txt"
+    path.write_text("plan")
+
+    async def made_and_killed():
+        async with AsyncDoorward(server.url, server.token("alice")) as client:
+            homes = [one.id async for one in client.workspaces() if one.home]
+            file = await client.upload_file(path, homes[0])
+            made = await client.link(file.id, expires_in=60)
+            found = [one.id async for one in client.links(resource=file.id)]
+            await client.kill_link(made.id)
+            return made.id in found, (await client.read_link(made.id)).live
+
+    assert asyncio.run(made_and_killed()) == (True, False)
 
 
 def test_everything_else_the_client_does_works_against_a_server(server, tmp_path):

@@ -29,6 +29,8 @@ ROWS = {
     "ls": Row("files", "ls", "List files."),
     "put": Row("files", "put", "Upload files and folders."),
     "get": Row("files", "get", "Download files and folders."),
+    "share": Row("links", "share", "Make a link that downloads a file or folder."),
+    "links": Row("links", "app", "List, show and kill signed links."),
     "rm": Row("files", "rm", "Put files in the bin."),
 }
 

@@ -13,7 +13,17 @@ from doorward.client import calls
 from doorward.client.calls import Call, Turn
 from doorward.client.digests import CHUNK_BYTES
 from doorward.client.errors import ConnectionFailed, DoorwardError, error_of
-from doorward.client.model import File, Me, Member, Page, Upload, Version, Workspace
+from doorward.client.model import (
+    File,
+    Link,
+    Me,
+    Member,
+    Page,
+    SharedLink,
+    Upload,
+    Version,
+    Workspace,
+)
 from doorward.client.retry import RetryPolicy
 from doorward.client.transfers import (
     Incoming,
@@ -149,6 +159,30 @@ class AsyncDoorward:
     def versions(self, file_id: str) -> AsyncIterator[Version]:
         """Give the contents a file had, newest first."""
         return self.pages(lambda cursor: calls.versions(file_id, cursor))
+
+    async def link(self, file_id: str, **options: Any) -> SharedLink:
+        """Make a download link of a file or folder, which acts for you.
+
+        ``expires_in=`` (seconds), ``uses=``, ``bytes=``, ``networks=``, ``password=``,
+        ``version_id=``, ``disposition=``.
+        """
+        return await self.run(calls.share(file_id, **options))
+
+    def links(self, **where: Any) -> AsyncIterator[Link]:
+        """Give signed URLs handed out, newest first; ``workspace=``, ``live=`` and so on narrow."""
+        return self.pages(lambda cursor: calls.links(cursor, **where))
+
+    async def read_link(self, link_id: str) -> Link:
+        """Read a link's uses and limits."""
+        return await self.run(calls.link(link_id))
+
+    async def narrow_link(self, link_id: str, **change: Any) -> Link:
+        """Set tighter bounds: ``expires_at=``, ``uses=``, ``bytes=``, ``networks=``."""
+        return await self.run(calls.narrow_link(link_id, **change))
+
+    async def kill_link(self, link_id: str) -> None:
+        """Kill a link; what is under way by it ends within a second."""
+        await self.run(calls.kill_link(link_id))
 
     async def declare_upload(self, workspace_id: str, **declared: Any) -> Upload:
         """Declare a file to come: ``name=``, ``size=`` and what else the server takes."""

@@ -10,7 +10,17 @@ from urllib.parse import quote
 import msgspec
 
 from doorward.client.errors import DoorwardError, ServerError
-from doorward.client.model import File, Me, Member, Page, Upload, Version, Workspace
+from doorward.client.model import (
+    File,
+    Link,
+    Me,
+    Member,
+    Page,
+    SharedLink,
+    Upload,
+    Version,
+    Workspace,
+)
 
 T = TypeVar("T")
 
@@ -158,6 +168,33 @@ def abort_upload(upload_id: str) -> Call[None]:
     return Call("DELETE", f"/uploads/{_id(upload_id)}", None)
 
 
+def share(file_id: str, **options: Any) -> Call[SharedLink]:
+    """Make a download link."""
+    body = {name: value for name, value in options.items() if value is not None}
+    return Call("POST", f"/files/{_id(file_id)}/link", SharedLink, body=body)
+
+
+def links(cursor: str | None = None, **where: Any) -> Call[Page[Link]]:
+    """List links."""
+    params = {name: _shown(value) for name, value in where.items() if value is not None}
+    return Call("GET", "/links", Page[Link], _paged(cursor) | params)
+
+
+def link(link_id: str) -> Call[Link]:
+    """Read a link."""
+    return Call("GET", f"/links/{_id(link_id)}", Link)
+
+
+def narrow_link(link_id: str, **change: Any) -> Call[Link]:
+    """Set tighter bounds on a link."""
+    return Call("PATCH", f"/links/{_id(link_id)}", Link, body=change)
+
+
+def kill_link(link_id: str) -> Call[None]:
+    """Kill a link."""
+    return Call("DELETE", f"/links/{_id(link_id)}", None)
+
+
 SENT: Call[File] = Call("PUT", "", File)
 """What comes back from a signed upload URL."""
 
@@ -191,6 +228,11 @@ def token_of(token: Any) -> Any:
 
 def _paged(cursor: str | None) -> dict[str, str]:
     return {"limit": str(PAGE_SIZE)} | ({"cursor": cursor} if cursor else {})
+
+
+def _shown(value: Any) -> str:
+    """Write a value as a query has it."""
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _id(text: str) -> str:

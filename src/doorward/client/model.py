@@ -101,6 +101,49 @@ class Upload(msgspec.Struct, frozen=True):
     file: File | None = None
 
 
+class SharedLink(msgspec.Struct, frozen=True):
+    """A download link as it is handed out; its URL is told this once."""
+
+    id: str
+    url: str
+    expires_at: datetime
+
+
+class LinkLimits(msgspec.Struct, frozen=True):
+    """How far a link goes; None sets no bound."""
+
+    uses: int | None = None
+    bytes: int | None = None
+    networks: list[str] | None = None
+
+
+class LinkResource(msgspec.Struct, frozen=True):
+    """What a link leads to."""
+
+    type: str
+    id: str
+    name: str
+
+
+class Link(msgspec.Struct, frozen=True):
+    """A signed URL that was handed out, without the URL."""
+
+    id: str
+    direction: str
+    workspace_id: str
+    resource: LinkResource
+    created_by: str
+    created_at: datetime
+    expires_at: datetime
+    limits: LinkLimits
+    uses: int
+    bytes: int
+    live: bool
+    password: bool = False
+    last_used_at: datetime | None = None
+    killed_at: datetime | None = None
+
+
 class Page(msgspec.Struct, Generic[T], frozen=True):
     """One page of a list; ``next_cursor`` is None at the end."""
 
