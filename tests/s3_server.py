@@ -125,7 +125,7 @@ def wait_for(happens: Callable[[], object], seconds: float = 20) -> None:
 class BadRoad:
     """Forwards connections to an address, or does what ``mood`` says to them instead.
 
-    ``pass``, ``500`` (answered without asking), ``reset``, ``hang`` (reads and never answers), or a
+    ``pass``, ``500`` or ``507`` (answered without asking), ``reset``, ``hang`` (reads and never answers), or a
     function that changes what the client sends on its way.
     """
 
@@ -174,8 +174,8 @@ class BadRoad:
             return
         if self.mood == "hang":
             return
-        if self.mood == "500":
-            _refuse(client)
+        if self.mood in {"500", "507"}:
+            _refuse(client, self.mood)
             return
         server = socket.create_connection(self._to)
         self._open.append(server)
@@ -193,11 +193,12 @@ def _pump(source: socket.socket, target: socket.socket, change: Callable[[bytes]
         pass
 
 
-def _refuse(client: socket.socket) -> None:
+def _refuse(client: socket.socket, status: str) -> None:
     try:
         while b"\r\n\r\n" not in client.recv(1 << 16):
             pass
-        client.sendall(b"HTTP/1.1 500 Oops\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+        line = f"HTTP/1.1 {status} Oops\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+        client.sendall(line.encode())
         client.settimeout(2)
         while client.recv(1 << 16):
             pass

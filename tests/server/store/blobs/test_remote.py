@@ -4,6 +4,7 @@ import json
 import logging
 import os
 import random
+import sqlite3
 import subprocess
 import sys
 
@@ -244,3 +245,37 @@ def test_a_staged_copy_that_is_swept_while_it_is_read_is_read_to_its_end(far):
 
     assert far.client.portal.call(read) == content
     assert far.stored_files() == []
+
+
+@pytest.mark.parametrize("size", [5, 9 * MIB])
+def test_a_store_without_room_is_507_and_the_same_upload_finishes_later(shaky, road, size):
+    alice = shaky.person("alice")
+    declared = alice.declare(alice.home(), "a.txt", size).json()
+    road.be("507")
+
+    assert problem(shaky.send(declared["url"], content_of(size))) == (507, "storage_full")
+    road.be("pass")
+    assert shaky.send(declared["url"], content_of(size)).status_code == 201
+
+
+def test_an_upload_that_is_given_up_while_the_store_gets_it_is_not_forgotten(shaky, bucket, road):
+    """Guards against orphans: its object may arrive after a sweep looked for it."""
+    alice = shaky.person("alice")
+    declared = alice.declare(alice.home(), "a.txt", 5).json()
+    noted = []
+
+    def meanwhile(data):
+        if b"PUT " in data and not noted:
+            alice.delete(f"uploads/{declared['id']}")
+            shaky.sweep()
+            with sqlite3.connect(shaky.data / "doorward.db") as database:
+                noted.extend(database.execute("SELECT key FROM doomed_blobs").fetchall())
+        return data
+
+    road.be(meanwhile)
+
+    assert problem(shaky.send(declared["url"], b"hello")) == (410, "upload_closed")
+    assert len(noted) == 1  # a process killed here leaves this note, and the next start acts on it
+    road.be("pass")
+    shaky.sweep()
+    assert (bucket.objects(), shaky.stored_files()) == ({}, [])

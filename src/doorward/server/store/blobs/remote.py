@@ -7,6 +7,7 @@ disk is read from there, which also serves whatever was stored before the store 
 
 import asyncio
 import logging
+import re
 from collections.abc import AsyncGenerator
 from pathlib import Path
 from typing import Protocol
@@ -23,7 +24,7 @@ log = logging.getLogger("doorward.blobs")
 READ_BYTES = 4 << 20
 _STAGED = "staged:"
 _SHOWN_CHARACTERS_MAX = 300
-_FULL = ("507", "StorageFull", "QuotaExceeded", "InsufficientStorage")
+_FULL = re.compile(r"(^|status code: )507\b|StorageFull|QuotaExceeded|InsufficientStorage")
 
 
 class Objects(Protocol):
@@ -159,5 +160,4 @@ def remote_problem(storage: RemoteStorage, exc: BaseException | str) -> Problem:
     for secret in storage.secrets:
         said = said.replace(secret, "***")
     log.error("the store %s failed: %s", storage.shown, said)
-    full = any(word in str(exc) for word in _FULL)
-    return StorageFull() if full else StorageFailed()
+    return StorageFull() if _FULL.search(str(exc)) else StorageFailed()
