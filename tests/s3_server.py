@@ -125,8 +125,8 @@ def wait_for(happens: Callable[[], object], seconds: float = 20) -> None:
 class BadRoad:
     """Forwards connections to an address, or does what ``mood`` says to them instead.
 
-    ``pass``, ``500`` or ``507`` (answered without asking), ``reset``, ``hang`` (reads and never answers), or a
-    function that changes what the client sends on its way.
+    ``pass``, ``500`` or ``507`` (answered without asking), ``reset``, ``hang`` (reads and never
+    answers), or a function that changes what the client sends on its way.
     """
 
     def __init__(self, url: str) -> None:

@@ -6,6 +6,7 @@ import sqlite3
 import threading
 
 import httpx2
+import pytest
 from blake3 import blake3
 
 from support import ServerProcess
@@ -112,6 +113,7 @@ def referenced_and_stored(data) -> tuple[set[str], set[str]]:
     return referenced, stored - begun.keys()
 
 
+@pytest.mark.timeout(1200)
 def test_after_every_kill_what_was_acknowledged_is_whole_and_nothing_else_is_left(tmp_path):
     ledger = Ledger(seed=20261124)
     data = tmp_path / "data"

@@ -439,6 +439,8 @@ def test_an_upload_whose_answer_was_lost_is_not_sent_again(server, tmp_path):
     proxy.listener.close()
 
     assert sum(size for size in moved if size > 0) == 3_000_000
+
+
 def test_links_are_made_read_narrowed_and_killed(server, tmp_path):
     path = tmp_path / "plan.txt"
     path.write_text("plan")
