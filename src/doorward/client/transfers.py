@@ -86,6 +86,8 @@ class Outgoing:
         """Make sure that the server stored what was read; raises DigestMismatch."""
         if self.hasher is not None and file.digest != f"blake3:{self.hasher.hexdigest()}":
             raise DigestMismatch(self.path.name)
+        # An answer may come before the last write is known to have ended.
+        self._count(self.size - self._moved)
         return file
 
     def _read(self, file: IO[bytes], size: int) -> Iterator[bytes]:
