@@ -9,12 +9,14 @@ import sys
 import httpx2
 import pytest
 
+from origins import Origin, page
 from support import ServerProcess
 
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory):
-    with ServerProcess(tmp_path_factory.mktemp("server") / "data") as server:
+    data = tmp_path_factory.mktemp("server") / "data"
+    with ServerProcess(data, DOORWARD_OUTBOUND_ALLOW="127.0.0.2/32") as server:
         yield server
 
 
@@ -138,6 +140,31 @@ def test_one_file_that_fails_does_not_stop_the_others(alice, tmp_path):
 
     assert "missing.txt: not there" in done.stderr
     assert "1 uploaded" in done.stderr
+
+
+def test_a_url_is_fetched_by_the_server_under_its_own_name_or_another(alice, tmp_path):
+    (tmp_path / "here.txt").write_text("here")
+    pages = {"/there.txt": page(b"there"), "/other.txt": page(b"other")}
+    with Origin(pages, host="127.0.0.2") as origin:
+        one, two = f"{origin.url}/there.txt", f"{origin.url}/other.txt"
+        assert "1 uploaded (5 B)" in alice("put", one).stderr
+        alice("put", one, ":/as.txt")
+        assert "3 uploaded" in alice("put", "here.txt", one, two, ":/all").stderr
+        failed = alice("put", f"http://127.0.0.1:{origin.port}/there.txt", two, status=1)
+
+    assert "public network only" in failed.stderr
+    assert "1 uploaded (5 B), 1 failed" in failed.stderr
+    alice("get", ":/", "copy")
+    here = {path.relative_to(tmp_path / "copy"): path for path in (tmp_path / "copy").rglob("*.*")}
+    assert sorted(map(str, here)) == [
+        "all/here.txt",
+        "all/other.txt",
+        "all/there.txt",
+        "as.txt",
+        "other.txt",
+        "there.txt",
+    ]
+    assert (tmp_path / "copy/as.txt").read_text() == "there"
 
 
 def test_removed_goes_to_the_bin_and_says_how_to_get_it_back(alice, tmp_path):

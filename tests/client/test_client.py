@@ -17,6 +17,7 @@ from doorward.client import (
     DigestMismatch,
     Doorward,
     DoorwardError,
+    ImportFailed,
     NotAuthenticated,
     NotFound,
     PermissionDenied,
@@ -26,6 +27,7 @@ from doorward.client import (
 )
 from doorward.client.errors import error_of
 from doorward.client.retry import RetryPolicy
+from origins import Origin, page
 from support import ServerProcess
 
 ME = {"user_id": "user_1", "credential": {"type": "session"}, "scopes": []}
@@ -36,6 +38,17 @@ FILE = {
     "kind": "file",
     "created_at": "2026-01-01T00:00:00Z",
     "updated_at": "2026-01-01T00:00:00Z",
+}
+
+
+UPLOAD = {
+    "id": "up_1",
+    "workspace_id": "ws_1",
+    "name": "a",
+    "size": 3,
+    "status": "pending",
+    "received_bytes": 0,
+    "expires_at": "2026-01-01T00:00:00Z",
 }
 
 
@@ -623,3 +636,43 @@ def test_asyncio_sends_no_credential_to_an_upload_url_either(tmp_path):
     assert declared.headers["authorization"] == "Bearer your_token_here"
     assert "authorization" not in sent.headers
     assert sent.content == b"1"
+
+
+def test_both_clients_import_a_url_and_tell_how_far_it_is(tmp_path):
+    moved = []
+    with (
+        Origin({"/a.txt": page(b"from elsewhere")}) as origin,
+        ServerProcess(tmp_path / "data", DOORWARD_OUTBOUND_ALLOW="127.0.0.0/8") as server,
+        Doorward(server.url, server.token("alice")) as client,
+    ):
+        home = next(iter(client.workspaces())).id
+        file = client.import_url(f"{origin.url}/a.txt", home, progress=moved.append)
+
+        async def again():
+            async with AsyncDoorward(server.url, server.token("alice")) as other:
+                return await other.import_url(f"{origin.url}/a.txt", home, name="b.txt")
+
+        assert asyncio.run(again()).name == "b.txt"
+        client.download_file(file, tmp_path / "a.txt")
+    assert (file.name, sum(moved)) == ("a.txt", 14)
+    assert (tmp_path / "a.txt").read_bytes() == b"from elsewhere"
+
+
+def test_an_import_that_fails_is_an_error_that_says_why():
+    begun = UPLOAD | {"status": "receiving", "received_bytes": 1}
+    answers = Answers(
+        httpx2.Response(202, json=begun),
+        httpx2.Response(200, json=begun | {"received_bytes": 3}),
+        httpx2.Response(
+            200,
+            json=begun | {"status": "failed", "received_bytes": 0, "failure": "upstream_failed"},
+        ),
+    )
+    moved = []
+
+    with answers.client() as client, pytest.raises(ImportFailed) as failed:
+        client.import_url("https://example.com/a", "ws_1", progress=moved.append)
+
+    assert failed.value.code == "upstream_failed"
+    assert moved == [1, 2, -3]
+    assert len(answers.waits) == 2

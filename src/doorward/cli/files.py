@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -14,6 +15,7 @@ from doorward.cli.sizes import human_size
 from doorward.client.model import File
 
 if TYPE_CHECKING:
+    from doorward.cli.paths import RemotePath
     from doorward.cli.transfer import Report
     from doorward.client.aio import AsyncDoorward
 
@@ -47,7 +49,9 @@ def ls(path: RemoteArgument = ":/", url: UrlOption = None, as_json: JsonOption =
 
 
 def put(
-    sources: Annotated[list[str], typer.Argument(help="Files and folders; last may be WS:/path.")],
+    sources: Annotated[
+        list[str], typer.Argument(help="Files, folders, URLs; last may be WS:/path.")
+    ],
     on_conflict: Annotated[
         Conflict, typer.Option(help="When the name is taken; a replaced file keeps its versions.")
     ] = Conflict.REPLACE,
@@ -57,17 +61,19 @@ def put(
 ) -> None:
     """Upload files and whole folders; files that are there already unchanged are skipped.
 
-    Symbolic links are not followed. Each file is checked against its digest.
+    Symbolic links are not followed. Each file is checked against its digest. A URL is fetched by
+    the server itself, which goes on with it if you stop waiting.
 
     Examples:
       doorward put report.pdf
+      doorward put https://example.com/report.pdf Plans:/2026/
       doorward put photos/ notes.md Plans:/2026/
     """
+    from doorward.cli.imports import is_url
     from doorward.cli.paths import NotRemote, parse_remote
-    from doorward.cli.transfer import put_all
 
     destination = ":/"
-    if ":" in sources[-1] and not Path(sources[-1]).exists():
+    if ":" in sources[-1] and not is_url(sources[-1]) and not Path(sources[-1]).exists():
         sources, destination = sources[:-1], sources[-1]
     if not sources:
         fail("Name at least one file or folder to upload.", ExitStatus.USAGE)
@@ -75,8 +81,7 @@ def put(
         remote = parse_remote(destination)
     except NotRemote as exc:
         fail(str(exc), ExitStatus.USAGE)
-    paths = [Path(source) for source in sources]
-    report = _run(url, lambda server: put_all(server, paths, remote, on_conflict.value, jobs))
+    report = _run(url, lambda server: _put(server, sources, remote, on_conflict.value, jobs))
     _end(report, "uploaded", as_json=as_json)
 
 
@@ -132,6 +137,24 @@ def as_data(node: File) -> dict[str, Any]:
 
     data: dict[str, Any] = msgspec.to_builtins(node)
     return data
+
+
+async def _put(
+    server: "AsyncDoorward", sources: list[str], to: "RemotePath", on_conflict: str, jobs: int
+) -> "Report":
+    from doorward.cli.imports import import_all, is_url
+    from doorward.cli.transfer import Report, put_all
+
+    paths = [Path(source) for source in sources if not is_url(source)]
+    urls = [source for source in sources if is_url(source)]
+    if paths and urls:  # several things go into a folder
+        to = replace(to, is_folder=True)
+    report = Report()
+    if paths:
+        report += await put_all(server, paths, to, on_conflict, jobs)
+    if urls:
+        report += await import_all(server, urls, to, on_conflict, jobs)
+    return report
 
 
 async def _list(server: "AsyncDoorward", text: str) -> list[File]:

@@ -17,8 +17,20 @@ from doorward.client.digests import file_digest
 from doorward.client.errors import DoorwardError, NotAuthenticated, NotFound
 from doorward.client.model import File
 
-Advance = Callable[[int], None]
-Work = tuple[str, Callable[[Advance], Awaitable[None]]]
+Work = tuple[str, Callable[["Shown"], Awaitable[None]]]
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """How far it is, for whoever watches: called with what was moved since."""
+
+    advance: Callable[[int], None] = lambda _: None
+    expect: Callable[[int], None] = lambda _: None
+    """Called with how many bytes more there are than was known."""
+
+    def __call__(self, moved: int) -> None:
+        """Tell that so many more bytes have moved."""
+        self.advance(moved)
 
 
 @dataclass(slots=True)
@@ -30,6 +42,15 @@ class Report:
     skipped: list[str] = field(default_factory=list)
     failed: list[tuple[str, str]] = field(default_factory=list)
     moved_bytes: int = 0
+
+    def __add__(self, other: "Report") -> "Report":
+        return Report(
+            self.done + other.done,
+            self.unchanged + other.unchanged,
+            self.skipped + other.skipped,
+            self.failed + other.failed,
+            self.moved_bytes + other.moved_bytes,
+        )
 
     def as_data(self) -> dict[str, Any]:
         """Give the report as JSON shows it."""
@@ -61,11 +82,11 @@ async def put_all(
     total = sum(one.path.stat().st_size for one in outbound)
     listings = Listings(server, workspace_id)
 
-    async def send(one: Outbound, advance: Advance) -> None:
+    async def send(one: Outbound, shown: Shown) -> None:
         size = one.path.stat().st_size
         if on_conflict == "replace" and await listings.holds(one, size):
             report.unchanged.append(str(one.path))
-            advance(size)
+            shown(size)
             return
         file = await server.upload_file(
             one.path,
@@ -73,13 +94,13 @@ async def put_all(
             name=one.name,
             parent_id=one.parent_id,
             on_conflict=on_conflict,
-            progress=advance,
+            progress=shown,
         )
         report.done.append(file)
         report.moved_bytes += size
 
     work: list[Work] = [(str(one.path), partial(send, one)) for one in outbound]
-    await _all(work, jobs, total, "Uploading", report)
+    await run_all(work, jobs, total, "Uploading", report)
     return report
 
 
@@ -97,20 +118,20 @@ async def get_all(
     else:
         inbound = [one async for one in _mirrored(server, workspace_id, node, top)]
 
-    async def fetch(target: Path, file: File, advance: Advance) -> None:
+    async def fetch(target: Path, file: File, shown: Shown) -> None:
         if target.exists() and not force:
             if target.stat().st_size == file.size and file_digest(target) == file.digest:
                 report.unchanged.append(str(target))
-                advance(file.size or 0)
+                shown(file.size or 0)
                 return
             raise FileExistsError(0, "is there already and differs; --force overwrites it")
-        await server.download_file(file, target, progress=advance)
+        await server.download_file(file, target, progress=shown)
         report.done.append(file)
         report.moved_bytes += file.size or 0
 
     total = sum(file.size or 0 for _, file in inbound)
     work: list[Work] = [(str(target), partial(fetch, target, file)) for target, file in inbound]
-    await _all(work, jobs, total, "Downloading", report)
+    await run_all(work, jobs, total, "Downloading", report)
     return report
 
 
@@ -125,7 +146,7 @@ async def _planned(
     server: AsyncDoorward, workspace_id: str, sources: list[Path], to: RemotePath, report: Report
 ) -> AsyncIterator[Outbound]:
     """Make the folders and say what goes where; what can't be sent is noted in the report."""
-    parent_parts, rename = await _target(server, workspace_id, sources, to)
+    parent_parts, rename = await target_of(server, workspace_id, sources, to)
     root = await ensure_folder(server, workspace_id, parent_parts)
     for source in sources:
         if source.is_symlink() or not source.exists():
@@ -140,7 +161,7 @@ async def _planned(
             yield Outbound(source, rename or source.name, root)
 
 
-async def _target(
+async def target_of(
     server: AsyncDoorward, workspace_id: str, sources: list[Path], to: RemotePath
 ) -> tuple[tuple[str, ...], str | None]:
     """Tell a folder to put into from a new name for a single file."""
@@ -206,7 +227,7 @@ async def _mirrored(
             yield target, node
 
 
-async def _all(
+async def run_all(
     work: list[Work],
     jobs: int,
     total: int,
@@ -216,21 +237,21 @@ async def _all(
     """Do the work some at a time; a failure is noted, and losing the sign-in ends it all."""
     queue = iter(work)
     try:
-        async with _progress(title, total) as advance, asyncio.TaskGroup() as group:
+        async with _progress(title, total) as shown, asyncio.TaskGroup() as group:
             for _ in range(min(jobs, len(work))):
-                group.create_task(_worker(queue, advance, report))
+                group.create_task(_worker(queue, shown, report))
     except ExceptionGroup as group_of:
         raise group_of.exceptions[0] from None
 
 
 async def _worker(
     queue: Iterator[Work],
-    advance: Advance,
+    shown: Shown,
     report: Report,
 ) -> None:
     for name, do in queue:
         try:
-            await do(advance)
+            await do(shown)
         except NotAuthenticated:
             raise
         except DoorwardError as exc:
@@ -240,10 +261,10 @@ async def _worker(
 
 
 @asynccontextmanager
-async def _progress(title: str, total: int) -> AsyncIterator[Advance]:
+async def _progress(title: str, total: int) -> AsyncIterator[Shown]:
     """Show how far it is, on standard error and only to a person."""
     if not sys.stderr.isatty():
-        yield lambda _: None
+        yield Shown()
         return
     from rich.console import Console
     from rich.progress import (
@@ -264,4 +285,10 @@ async def _progress(title: str, total: int) -> AsyncIterator[Advance]:
     )
     with Progress(*columns, console=Console(stderr=True)) as progress:
         task = progress.add_task(title, total=total)
-        yield lambda moved: progress.update(task, advance=moved)
+
+        def expect(more: int) -> None:
+            nonlocal total
+            total += more
+            progress.update(task, total=total)
+
+        yield Shown(lambda moved: progress.update(task, advance=moved), expect)

@@ -26,6 +26,8 @@ from doorward.client.model import (
 )
 from doorward.client.retry import RetryPolicy
 from doorward.client.transfers import (
+    FOLLOW_SECONDS,
+    Followed,
     Incoming,
     Outgoing,
     Progress,
@@ -225,6 +227,28 @@ class AsyncDoorward:
                 else:
                     await self._sleep(self._retry.backoff(attempt))
         raise AssertionError("unreachable")
+
+    async def start_import(self, workspace_id: str, url: str, **declared: Any) -> Upload:
+        """Have the server fetch a URL; the upload tells how far it is."""
+        return await self.run(calls.start_import(workspace_id, url, **declared))
+
+    async def import_url(
+        self, url: str, workspace_id: str, *, progress: Progress | None = None, **declared: Any
+    ) -> File:
+        """Have the server fetch a URL, and wait for the file; ``name=`` and more are optional.
+
+        Raises DoorwardError, ImportFailed.
+        """
+        upload = await self.start_import(workspace_id, url, **declared)
+        return await self.follow_import(upload, progress=progress)
+
+    async def follow_import(self, upload: Upload, *, progress: Progress | None = None) -> File:
+        """Wait until an import that was started is a file; raises DoorwardError, ImportFailed."""
+        followed = Followed(progress)
+        while (file := followed.file(upload)) is None:
+            await self._sleep(FOLLOW_SECONDS)
+            upload = await self.upload(upload.id)
+        return file
 
     async def download_file(
         self, file: File, destination: str | Path, *, progress: Progress | None = None

@@ -153,6 +153,12 @@ def declare_upload(workspace_id: str, **declared: Any) -> Call[Upload]:
     return Call("POST", f"/workspaces/{_id(workspace_id)}/uploads", Upload, body=body)
 
 
+def start_import(workspace_id: str, url: str, **declared: Any) -> Call[Upload]:
+    """Have the server fetch a URL."""
+    body = {"url": url} | {name: value for name, value in declared.items() if value is not None}
+    return Call("POST", f"/workspaces/{_id(workspace_id)}/imports", Upload, body=body)
+
+
 def upload(upload_id: str) -> Call[Upload]:
     """Read how far an upload is."""
     return Call("GET", f"/uploads/{_id(upload_id)}", Upload)

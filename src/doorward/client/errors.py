@@ -63,6 +63,13 @@ class DigestMismatch(DoorwardError):
         super().__init__(0, "digest_mismatch", f"{name}: what arrived is not what was sent.")
 
 
+class ImportFailed(DoorwardError):
+    """The server could not fetch what it was asked to; ``code`` says what stood in the way."""
+
+    def __init__(self, name: str, code: str) -> None:
+        super().__init__(0, code, f"{name}: the server could not fetch it.")
+
+
 _KINDS: dict[int, type[DoorwardError]] = {
     401: NotAuthenticated,
     403: PermissionDenied,

@@ -99,6 +99,7 @@ class Upload(msgspec.Struct, frozen=True):
     expires_at: datetime
     url: str | None = None
     file: File | None = None
+    failure: str | None = None
 
 
 class SharedLink(msgspec.Struct, frozen=True):

@@ -13,8 +13,8 @@ from doorward.client.digests import (
     file_digest,
     file_sha256,
 )
-from doorward.client.errors import DigestMismatch, DoorwardError
-from doorward.client.model import File
+from doorward.client.errors import DigestMismatch, DoorwardError, ImportFailed
+from doorward.client.model import File, Upload
 
 Progress = Callable[[int], None]
 """Called with the number of bytes moved since the last call; negative for those to send again."""
@@ -30,6 +30,8 @@ _AGAIN = frozenset(
         "busy",
     }
 )
+_OPEN = frozenset({"pending", "receiving"})
+FOLLOW_SECONDS = 0.5
 _RENEW = "upload_url_expired"
 
 
@@ -178,6 +180,26 @@ def offset_of(headers: Mapping[str, str], size: int) -> int | None:
         return None
     offset = headers.get("upload-offset", "")
     return min(int(offset), size) if offset.isascii() and offset.isdigit() else 0
+
+
+@dataclass(slots=True)
+class Followed:
+    """An import, as the server tells how far it is."""
+
+    progress: Progress | None = None
+    _shown: int = 0
+
+    def file(self, upload: Upload) -> File | None:
+        """Give the file once it is there; raises ImportFailed where none will be."""
+        moved = upload.received_bytes - self._shown
+        self._shown += moved
+        if self.progress is not None and moved:
+            self.progress(moved)
+        if upload.status in _OPEN:
+            return None
+        if upload.file is None:
+            raise ImportFailed(upload.name, upload.failure or upload.status)
+        return upload.file
 
 
 def describe_break(exc: Exception) -> str:
