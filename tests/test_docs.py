@@ -15,6 +15,7 @@ from support import ServerProcess
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
 STANDIN = (ROOT / "docs/how-to/stand-in.md").read_text()
+LINKS = (ROOT / "docs/how-to/links.md").read_text()
 GUARDS = (ROOT / "docs/how-to/guards.md").read_text()
 
 
@@ -104,6 +105,30 @@ def test_work_without_an_account_is_as_it_is_printed(tmp_path):
     assert "CLERK_WEBHOOK_SIGNING_SECRET=whsec_" in done.stdout
     assert "\tsession.created\t" in done.stdout
     assert "\t+7200 s" in done.stdout
+
+
+def test_a_file_is_shared_by_a_link_as_it_is_printed(tmp_path):
+    blocks = re.findall(r"```sh run\n(.*?)```", LINKS, re.DOTALL)
+    assert len(blocks) == 2
+    with ServerProcess(tmp_path / "data") as server:
+        script = "set -eu\ndoorward login --user alice\n" + "\n".join(blocks)
+        out = subprocess.run(
+            ["bash", "-c", script],
+            cwd=tmp_path,
+            env={
+                "HOME": str(tmp_path),
+                "PATH": f"{ROOT / '.venv/bin'}:/usr/bin:/bin",
+                "DOORWARD_URL": server.url,
+            },
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    assert out.returncode == 0, out.stderr
+    assert "came whole" in out.stdout
+    assert "1 of 2" in out.stdout
+    assert "is dead." in out.stderr
 
 
 def block(language: str, kind: str) -> str:
