@@ -174,6 +174,13 @@ def test_a_body_longer_or_slower_than_it_may_be_is_cut_off():
         never.set()
 
 
+def test_a_body_may_have_as_many_bytes_as_are_allowed_and_not_one_more():
+    with Origin({"/": page(b"x" * 10)}) as origin:
+        assert ask(Outbound(LOOPBACK), f"{origin.url}/", bytes_max=10)[1] == b"x" * 10
+        with pytest.raises(UpstreamFailed):
+            ask(Outbound(LOOPBACK), f"{origin.url}/", bytes_max=9)
+
+
 def test_a_packed_body_is_not_unpacked():
     bomb = gzip.compress(bytes(50 << 20))
     with Origin({"/": page(bomb, Content_Encoding="gzip")}) as origin:
