@@ -72,19 +72,7 @@ def create_app(settings: Settings, clock: Clock | None = None) -> App:
         store=store,
         blobs=blobs,
         signer=UrlSigner(settings.public_url, settings.secret.encode()),
-        limits=Limits(
-            settings.upload_bytes_max,
-            settings.upload_url_seconds,
-            settings.upload_life_seconds,
-            blob_grace_seconds=settings.blob_grace_seconds,
-            bin_days=settings.bin_days,
-            policy=Policy(
-                max_files=settings.workspace_files_max,
-                allowed_types=settings.allowed_types,
-                denied_extensions=settings.denied_extensions,
-            ),
-            direct=parts is not None,
-        ),
+        limits=_limits(settings, direct=parts is not None),
         quota_bytes=settings.workspace_quota_bytes,
         clock=now,
         revoked=revoked,
@@ -247,6 +235,22 @@ def _standin(settings: Settings, clock: Clock | None) -> Standin | None:
     if not settings.standin:
         return None
     return Standin.open(settings.data / "standin", clock=clock or time.time)
+
+
+def _limits(settings: Settings, *, direct: bool) -> Limits:
+    return Limits(
+        settings.upload_bytes_max,
+        settings.upload_url_seconds,
+        settings.upload_life_seconds,
+        blob_grace_seconds=settings.blob_grace_seconds,
+        bin_days=settings.bin_days,
+        policy=Policy(
+            max_files=settings.workspace_files_max,
+            allowed_types=settings.allowed_types,
+            denied_extensions=settings.denied_extensions,
+        ),
+        direct=direct,
+    )
 
 
 def _guard(

@@ -32,7 +32,6 @@ from doorward.server.problems import (
 from doorward.server.workspaces.service import enter
 
 NETWORKS_MAX = 16
-LIFE_SECONDS_MAX = 30 * 86_400
 
 Network = IPv4Network | IPv6Network
 

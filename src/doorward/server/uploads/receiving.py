@@ -162,11 +162,10 @@ def finish_upload(
     """Make durable bytes a file, by one row; the parts they were copied from go.
 
     An ``earlier`` blob of the same content is used instead of the new one, if it is sound.
-    Raises EarlierUnseen where the workspace has one that was not looked at.
-
-    Raises UploadSuperseded, UploadClosed, UploadNotFound, PermissionDenied, NameTaken,
-    ParentInvalid, QuotaExceeded, PartInvalid, MediaTypeRefused, PolicyRefused, UploadTooLarge,
-    LinkEnded, LinkNetworkRefused.
+    Raises EarlierUnseen where the workspace has one that was not looked at, and
+    UploadSuperseded, UploadClosed, UploadNotFound, PermissionDenied, NameTaken, ParentInvalid,
+    QuotaExceeded, PartInvalid, MediaTypeRefused, PolicyRefused, UploadTooLarge, LinkEnded,
+    LinkNetworkRefused.
     """
     upload = _still_held(tx, hold)
     require_upload_link(tx, upload.id, hold.upload.by, begun=True)
@@ -176,9 +175,7 @@ def finish_upload(
     workspace = enter_again(tx, who, Action.UPLOAD_FINISH, upload)
     promised = upload.declared.size
     check_declared(upload.declared, [workspace.policy])
-    refuse_over_quota(
-        replace(workspace, reserved_bytes=workspace.reserved_bytes - promised), stored.size
-    )
+    refuse_over_quota(workspace, stored.size, promised=promised)
     require_folder(tx, upload.workspace_id, upload.declared.parent_id)
     blob_key = _settle(tx, hold, stored, earlier)
     file = _place(tx, who, upload, blob_key, stored)

@@ -61,9 +61,7 @@ def create_upload(
     policies = (limits.policy, workspace.policy)
     check_declared(new, policies)
     check_count(tx, workspace_id, new, policies)
-    refuse_over_quota(
-        replace(workspace, reserved_bytes=workspace.reserved_bytes - promised), new.size
-    )
+    refuse_over_quota(workspace, new.size, promised=promised)
     require_folder(tx, workspace_id, new.parent_id)
     if new.on_conflict is OnConflict.ERROR:
         place_name(tx, workspace_id, new.parent_id, new.name, OnConflict.ERROR)
@@ -238,18 +236,19 @@ def _refuse_too_large(size: int, limits: Limits) -> None:
         )
 
 
-def refuse_over_quota(workspace: Workspace, size: int) -> None:
+def refuse_over_quota(workspace: Workspace, size: int, *, promised: int = 0) -> None:
     """Make sure that the quota holds so much more, beside what is used and promised.
 
-    Raises QuotaExceeded.
+    ``promised`` bytes were promised to this very content, and are not in its way. Raises
+    QuotaExceeded.
     """
-    taken = workspace.used_bytes + workspace.reserved_bytes
-    if taken + size > workspace.quota_bytes:
+    reserved = workspace.reserved_bytes - promised
+    if workspace.used_bytes + reserved + size > workspace.quota_bytes:
         raise QuotaExceeded(
             f"The quota is {workspace.quota_bytes} bytes, of which {workspace.used_bytes} are used "
-            f"and {workspace.reserved_bytes} promised to open uploads; {size} were asked for.",
+            f"and {reserved} promised to open uploads; {size} were asked for.",
             used_bytes=workspace.used_bytes,
-            reserved_bytes=workspace.reserved_bytes,
+            reserved_bytes=reserved,
             quota_bytes=workspace.quota_bytes,
             asked_bytes=size,
         )

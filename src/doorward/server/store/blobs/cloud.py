@@ -219,32 +219,46 @@ def _store(storage: RemoteStorage) -> S3Store | GCSStore | AzureStore:
     if storage.scheme == "gs":
         return GCSStore(storage.bucket, prefix=prefix, client_options=client, retry_config=retry)
     if storage.scheme == "az":
-        known = {
+        return AzureStore(
+            storage.bucket,
+            prefix=prefix,
+            config=_azure_config(storage),  # type: ignore[arg-type]
+            client_options=client,
+            retry_config=retry,
+        )
+    return S3Store(
+        storage.bucket,
+        prefix=prefix,
+        config=_s3_config(storage),  # type: ignore[arg-type]
+        client_options=client,
+        retry_config=retry,
+    )
+
+
+def _azure_config(storage: RemoteStorage) -> dict[str, str]:
+    return _said(
+        {
             "account_name": storage.account,
             "account_key": storage.secret_access_key,
             "endpoint": storage.endpoint,
         }
-        return AzureStore(
-            storage.bucket,
-            prefix=prefix,
-            config={name: str(value) for name, value in known.items() if value},  # type: ignore[arg-type]
-            client_options=client,
-            retry_config=retry,
-        )
-    known = {
-        "region": storage.region or "us-east-1",
-        "endpoint": storage.endpoint,
-        "access_key_id": storage.access_key_id,
-        "secret_access_key": storage.secret_access_key,
-        "session_token": storage.session_token,
-        "checksum_algorithm": "SHA256",
-    }
-    config = {name: str(value) for name, value in known.items() if value}
-    config["virtual_hosted_style_request"] = "false" if storage.path_style else "true"
-    return S3Store(
-        storage.bucket,
-        prefix=prefix,
-        config=config,  # type: ignore[arg-type]
-        client_options=client,
-        retry_config=retry,
     )
+
+
+def _s3_config(storage: RemoteStorage) -> dict[str, str]:
+    return _said(
+        {
+            "region": storage.region or "us-east-1",
+            "endpoint": storage.endpoint,
+            "access_key_id": storage.access_key_id,
+            "secret_access_key": storage.secret_access_key,
+            "session_token": storage.session_token,
+            "checksum_algorithm": "SHA256",
+            "virtual_hosted_style_request": "false" if storage.path_style else "true",
+        }
+    )
+
+
+def _said(options: dict[str, str | None]) -> dict[str, str]:
+    """Leave out what nobody set, which the store is to find by itself."""
+    return {name: value for name, value in options.items() if value}
