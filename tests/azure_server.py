@@ -13,7 +13,8 @@ from typing import Self
 import httpx2
 import pytest
 
-from s3_server import free_port, wait_for
+from backing import free_port
+from s3_server import wait_for
 
 ACCOUNT = "doorwardtest"
 KEY = base64.b64encode(b"only-for-tests-on-loopback").decode()

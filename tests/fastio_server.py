@@ -14,7 +14,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from s3_server import free_port, wait_for
+from backing import free_port
+from s3_server import wait_for
 
 KEY = "fio_only-for-tests"
 WORKSPACE = "4123456789012345678"

@@ -15,14 +15,10 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from backing import free_port
+
 ACCESS_KEY = "doorward-test"
 SECRET_KEY = "only-for-tests-on-loopback"
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 def program() -> str:

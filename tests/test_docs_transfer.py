@@ -17,7 +17,7 @@ HOW_TO = (ROOT / "docs/how-to/resumable-uploads.md").read_text()
 REFERENCE = (ROOT / "docs/reference/transfers.md").read_text()
 
 
-@pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
+@pytest.mark.skipif(shutil.which("curl") is None, reason="LOUD: curl is not installed")
 def test_the_how_to_runs_as_it_is_printed(tmp_path):
     (tmp_path / "report.pdf").write_bytes(b"%PDF-1.7" + bytes(200_000))
     shell = "set -eu\n" + "\n".join(re.findall(r"```sh run\n(.*?)```", HOW_TO, re.DOTALL))

@@ -99,7 +99,7 @@ def test_aiotus_resumes_through_cuts_and_a_kill(site, content, several):
 
 @pytest.mark.skipif(
     shutil.which("node") is None or not (NODE / "node_modules/tus-js-client").exists(),
-    reason="tus-js-client is not in tests/node; run 'make test'",
+    reason="LOUD: tus-js-client is not in tests/node; run 'make test'",
 )
 @pytest.mark.parametrize("parallel", [1, 3])
 def test_tus_js_client_resumes_through_cuts_and_a_kill(site, content, tmp_path, parallel):
@@ -146,7 +146,7 @@ exit 1
 """
 
 
-@pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
+@pytest.mark.skipif(shutil.which("curl") is None, reason="LOUD: curl is not installed")
 def test_curl_resumes_through_cuts_and_a_kill(site, content, tmp_path):
     direct = f"{site.server.url}/transfer/workspaces/{site.workspace}"
     killed = site.restart_once_passed(4_000_000)
@@ -168,7 +168,7 @@ def test_curl_resumes_through_cuts_and_a_kill(site, content, tmp_path):
 
 @pytest.mark.skipif(
     CHROMIUM is None or not (NODE / "node_modules/uppy").exists(),
-    reason="chromium is not installed, or uppy is not in tests/node; run 'make test'",
+    reason="LOUD: chromium is not installed, or uppy is not in tests/node; run 'make test'",
 )
 def test_uppy_in_a_browser_resumes_through_cuts_and_a_kill(site, content, tmp_path):
     """A page of another origin: every request is one that the browser asks for first."""

@@ -547,11 +547,14 @@ class TestWhoIsStillThere:
         clock.advance(seconds=65)
         assert asyncio.run(reason()) == "token-expired"
 
-    def test_without_a_revocation_only_time_counts(self, auth_with, issuer):
+    def test_without_a_revocation_only_time_counts(self, auth_with, issuer, clock):
         auth = auth_with()
         who = seen(auth, bearer(issuer.sign(claims())))
 
         asyncio.run(auth.authenticator.still_valid(who))
+        clock.advance(seconds=65)
+        with pytest.raises(NotAuthenticated):
+            asyncio.run(auth.authenticator.still_valid(who))
 
 
 def test_a_pending_session_can_be_let_in_where_that_was_said(auth_with, issuer):

@@ -9,8 +9,6 @@ from doorward.standin import StandinRefused, ensure_loopback
 from doorward.standin.app import BODY_BYTES_MAX, create_app
 from support import NOON
 
-LOCAL = {"host": "127.0.0.1:8041"}
-
 
 @pytest.fixture
 def client(issuer):

@@ -3,7 +3,6 @@ import subprocess
 import sys
 from base64 import b64decode
 
-import pytest
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 from hypothesis import given
 from hypothesis import strategies as st
@@ -110,11 +109,6 @@ def test_a_revocation_in_one_process_is_seen_at_once_in_another(tmp_path):
     assert not revocations.session_revoked("sess_other")
     assert standin.session(claims["sid"]).status == "revoked"
     assert not standin.revoke("sess_unknown")
-
-
-@pytest.fixture
-def standin(tmp_path, clock):
-    return Standin.open(tmp_path / "standin", clock=clock)
 
 
 def test_secrets_are_read_and_written_by_their_user_alone(standin):

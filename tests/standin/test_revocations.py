@@ -6,7 +6,6 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from doorward.identity.principal import Principal
-from doorward.standin import Standin
 from doorward.standin.revocations import StandinRevocations
 
 WATCH = """
@@ -18,11 +17,6 @@ for line in sys.stdin:
     sys.stdout.write(str(seen.session_revoked(line.strip())) + "\\n")
     sys.stdout.flush()
 """
-
-
-@pytest.fixture
-def standin(tmp_path, clock):
-    return Standin.open(tmp_path / "standin", clock=clock)
 
 
 @pytest.fixture
