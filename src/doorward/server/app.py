@@ -16,6 +16,7 @@ from doorward.server.doors.house import House
 from doorward.server.doors.images.cache import ThumbnailCache
 from doorward.server.doors.images.thumbnails import Thumbnails
 from doorward.server.doors.knocks import Knocks
+from doorward.server.doors.passwords import Passwords
 from doorward.server.doors.rest.app import PREFIX as REST
 from doorward.server.doors.rest.app import create_rest, openapi_of
 from doorward.server.doors.rest.entrance import Entrance
@@ -79,6 +80,7 @@ def create_app(settings: Settings, clock: Clock | None = None) -> App:
         knocks=Knocks(store),
         watch=Watch(store, revoked),
         thumbnails=Thumbnails(blobs, ThumbnailCache(settings.data / "thumbnails")),
+        passwords=Passwords(),
         link_seconds_max=settings.link_seconds_max,
         parts=parts,
     )

@@ -7,6 +7,7 @@ from datetime import datetime
 from doorward.server.commands import Store
 from doorward.server.doors.images.thumbnails import Thumbnails
 from doorward.server.doors.knocks import Knocks
+from doorward.server.doors.passwords import Passwords
 from doorward.server.doors.transfer.watching import Watch
 from doorward.server.links.urls import UrlSigner
 from doorward.server.permission.caller import Caller
@@ -28,6 +29,7 @@ class House:
     knocks: Knocks
     watch: Watch
     thumbnails: Thumbnails
+    passwords: Passwords
     link_seconds_max: int
     parts: PartStore | None = None
 

@@ -56,9 +56,9 @@ def opened_folder(tx: FileTx, workspace_id: str, folder_id: str) -> Archive:
     waiting = [(folder.id, entries[0].path)]
     while waiting:
         parent_id, path = waiting.pop()
-        taken: set[str] = set()
+        names = _Names()
         for node in _children(tx, workspace_id, parent_id, ENTRIES_MAX - len(entries)):
-            entry = _entry(node, path + _untaken(_safe(node.name), taken))
+            entry = _entry(node, path + names.take(_safe(node.name)))
             entries.append(entry)
             if node.kind is Kind.FOLDER:
                 waiting.append((node.id, entry.path))
@@ -94,10 +94,18 @@ def _safe(name: str) -> str:
         return "unnamed"
 
 
-def _untaken(name: str, taken: set[str]) -> str:
-    """Number a name that some systems hold for one that is there: they don't tell case apart."""
-    candidate, number = name, 2
-    while candidate.casefold() in taken:
-        candidate, number = numbered(name, number), number + 1
-    taken.add(candidate.casefold())
-    return candidate
+class _Names:
+    """The names in one folder, numbered where some systems, which know no case, see one twice."""
+
+    def __init__(self) -> None:
+        self._taken: set[str] = set()
+        self._next: dict[str, int] = {}
+
+    def take(self, name: str) -> str:
+        """Give the name, or one with a number; numbering goes on where it was for the same name."""
+        key, candidate = name.casefold(), name
+        while candidate.casefold() in self._taken:
+            number = self._next.get(key, 2)
+            candidate, self._next[key] = numbered(name, number), number + 1
+        self._taken.add(candidate.casefold())
+        return candidate

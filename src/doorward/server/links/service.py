@@ -88,14 +88,16 @@ def get_link(tx: LinkTx, who: Caller, link_id: str) -> Link:
 
 
 def narrow_link(tx: LinkTx, who: Caller, link_id: str, change: Narrower) -> Link:
-    """Set tighter bounds; a request under way is judged by them within a second.
+    """Set tighter bounds. An expiry that has passed means now.
 
-    Raises LinkNotFound, PermissionDenied, LinkEnded, LinkWider, RequestInvalid.
+    What is under way keeps to new networks within a second; expiry and counts are judged when a
+    transfer begins, and killing the link ends it. Raises LinkNotFound, PermissionDenied,
+    LinkEnded, LinkWider, RequestInvalid.
     """
     link = _find(tx, who, Action.LINK_UPDATE, link_id)
     if link.ended(tx.now) is not None:
         raise LinkEnded(reason=link.ended(tx.now))
-    narrowed = replace(link, bounds=_narrowed(link.bounds, change))
+    narrowed = replace(link, bounds=_narrowed(link.bounds, change, tx.now))
     tx.links.bound(narrowed)
     record(tx, attempt_on(narrowed, Action.LINK_UPDATE, who))
     return narrowed
@@ -143,7 +145,7 @@ def _network(text: str) -> Network:
         ) from exc
 
 
-def _narrowed(bounds: Bounds, change: Narrower) -> Bounds:
+def _narrowed(bounds: Bounds, change: Narrower, now: datetime) -> Bounds:
     networks = checked_networks(change.networks)
     if change.expires_at is not None and change.expires_at > bounds.expires_at:
         raise LinkWider("The link expires before that already.")
@@ -153,7 +155,7 @@ def _narrowed(bounds: Bounds, change: Narrower) -> Bounds:
     if networks is not None and bounds.networks is not None:
         _require_within(networks, bounds.networks)
     return Bounds(
-        change.expires_at or bounds.expires_at,
+        bounds.expires_at if change.expires_at is None else max(change.expires_at, now),
         bounds.uses_max if change.uses_max is None else change.uses_max,
         bounds.bytes_max if change.bytes_max is None else change.bytes_max,
         bounds.networks if networks is None else networks,

@@ -101,6 +101,17 @@ def judge_download(tx: LinkTx, link_id: str, from_: Caller, *, begun: bool = Fal
     return replace(link, by=who)
 
 
+def judge_visit(tx: LinkTx, link_id: str, from_: Caller) -> Link:
+    """Give a download link as ``judge_download`` does, unless it is used up for this client.
+
+    So not even the head of what came later is shown. Raises LinkEnded, LinkNetworkRefused.
+    """
+    link = judge_download(tx, link_id, from_)
+    if not link.is_live(tx.now) and tx.links.use_of(link.id, client_of(from_), 0) is None:
+        raise LinkEnded(reason="spent")
+    return link
+
+
 def open_use(tx: LinkTx, link: Link, client: str, *, size: int, whole: int, going_on: bool) -> Use:
     """Spend a use for ``size`` bytes of a content of ``whole``, or go on with one; audited.
 

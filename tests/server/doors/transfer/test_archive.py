@@ -4,13 +4,15 @@ import io
 import subprocess
 import zipfile
 from datetime import UTC, datetime
+from itertools import product
 from pathlib import PurePosixPath
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from doorward.server.doors.transfer import archive
+from doorward.server.doors.transfer import archive, shared
+from doorward.server.files import archiving
 from doorward.server.files.archiving import Entry
 from doorward.server.files.model import Content
 from support import problem
@@ -70,6 +72,23 @@ def test_names_that_some_systems_take_for_one_are_told_apart(alice):
     names = list(unzipped(alice.get(f"files/{folder['id']}/zip").content))
 
     assert len({name.casefold() for name in names}) == len(names) == 4
+
+
+def test_names_that_differ_in_case_alone_are_each_numbered_once(alice, monkeypatch):
+    """Guards against work that grows with the square of a folder."""
+    home = alice.home()
+    folder = alice.post(f"workspaces/{home}/folders", name="Alike").json()
+    names = ["".join(letters) for letters in product("aA", "bB", "cC", "dD", "eE")]
+    for name in names:
+        alice.post(f"workspaces/{home}/folders", name=name, parent_id=folder["id"])
+    numbers = []
+    number = archiving.numbered
+    monkeypatch.setattr(archiving, "numbered", lambda *of: numbers.append(of) or number(*of))
+
+    found = unzipped(alice.get(f"files/{folder['id']}/zip").content)
+
+    assert len({name.casefold() for name in found}) == len(names) + 1
+    assert len(numbers) == len(names) - 1
 
 
 def test_a_name_that_a_rule_of_today_refuses_leads_nowhere(alice, house, tree):
@@ -137,6 +156,18 @@ def test_a_link_to_a_folder_gives_its_archive_once(alice, house, tree):
     assert head.headers["content-length"] == str(len(answer.content))
     assert len(unzipped(answer.content)) == 5
     assert problem(house.client.get(link["url"])) == (410, "link_ended")
+
+
+def test_a_folder_is_not_listed_before_the_password_was_right(alice, house, tree, monkeypatch):
+    link = alice.post(f"files/{tree['id']}/link", password="open sesame").json()
+    listed = []
+    monkeypatch.setattr(shared, "opened_folder", lambda *of: listed.append(of))
+
+    for password in ({}, {"Doorward-Link-Password": "wrong"}):
+        answer = house.client.get(link["url"], headers=password)
+        assert problem(answer) == (403, "link_password_needed")
+
+    assert listed == []
 
 
 def test_an_archive_under_way_is_cut_when_the_right_goes(alice, house, tree):

@@ -209,6 +209,21 @@ def test_a_look_at_the_head_spends_no_use(alice, house, file):
     assert follow(house, link).content == TEN
 
 
+def test_a_link_that_was_used_up_tells_others_nothing_of_what_came_after(alice, house, file):
+    link = share(alice, file, uses=1)
+    follow(house, link, **{"User-Agent": "first"})
+    alice.upload(alice.home(), "ten.txt", b"newer", on_conflict="replace")
+
+    for method, more in (
+        ("HEAD", {}),
+        ("GET", {"If-None-Match": "*"}),
+        ("GET", {"If-Match": '""'}),
+    ):
+        answer = follow(house, link, method, **{"User-Agent": "other"}, **more)
+        assert answer.status_code == 410
+        assert "etag" not in answer.headers
+
+
 def test_an_answer_without_bytes_spends_no_use(alice, house, file):
     link = share(alice, file, uses=1)
 
@@ -293,6 +308,17 @@ def test_a_link_is_only_narrowed(alice, file):
 
     assert narrowed["limits"] == {"uses": 1, "bytes": 50, "networks": ["10.1.0.0/16"]}
     assert narrowed["expires_at"] == row["expires_at"]
+
+
+@pytest.mark.parametrize("before", ["0001-01-01T00:00:00+14:00", "1969-12-31T23:59:59Z"])
+def test_an_expiry_long_ago_means_now(alice, house, clock, file, before):
+    link = share(alice, file)
+
+    narrowed = alice.patch(f"links/{link['id']}", expires_at=before)
+
+    assert datetime.fromisoformat(narrowed.json()["expires_at"]).timestamp() == clock.now
+    assert alice.get(f"links/{link['id']}").json()["live"] is False
+    assert follow(house, link).status_code == 410
 
 
 def test_a_narrowed_expiry_counts_though_the_url_says_another(alice, house, clock, file):

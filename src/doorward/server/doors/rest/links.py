@@ -1,6 +1,5 @@
 """Signed links: made for a file, listed, narrowed and killed."""
 
-import asyncio
 from typing import Annotated
 
 from fastapi import Query
@@ -11,7 +10,6 @@ from doorward.server.doors.rest.link_schemas import HandedOut, LinkIn, LinkOut, 
 from doorward.server.doors.rest.operations import PEOPLE, Operations
 from doorward.server.doors.rest.parameters import LIMIT_DEFAULT, Cursor, FileId, Limit, LinkId
 from doorward.server.doors.rest.schemas import IdText, ListOut
-from doorward.server.links import passwords
 from doorward.server.links import service as links
 from doorward.server.links.model import Direction, LinkFilter
 from doorward.server.paging import Page
@@ -46,7 +44,7 @@ async def create_link(call: CallDep, file_id: FileId, body: LinkIn | None = None
         raise RequestInvalid(f"A link lives at most {call.house.link_seconds_max} seconds here.")
     digest = None
     if asked.password is not None:
-        digest = await asyncio.to_thread(passwords.digest_of, asked.password)
+        digest = await call.house.passwords.digest_of(asked.password)
     made = await call.change(
         lambda tx: links.create_link(tx, call.who, file_id, asked.new(digest)),
         Target(None, "file", file_id),

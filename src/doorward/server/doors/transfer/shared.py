@@ -1,6 +1,5 @@
 """Download links: who holds one may have these bytes, as far as its row and its maker still go."""
 
-import asyncio
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass, replace
 from urllib.parse import parse_qs
@@ -31,7 +30,7 @@ from doorward.server.doors.transfer.watching import Welcome
 from doorward.server.files.archiving import Archive, opened_folder
 from doorward.server.files.model import Kind
 from doorward.server.files.service import Opened, opened_content
-from doorward.server.links import passwords, trying, using
+from doorward.server.links import trying, using
 from doorward.server.links.model import Disposition, Link
 from doorward.server.links.urls import DOWNLOAD_PATH, Presented
 from doorward.server.links.using import SIGNED_LINK
@@ -52,16 +51,6 @@ _ID_CHARACTERS_MAX = 80
 _METHODS = ("GET", "HEAD", "POST")
 _FORM_BYTES_MAX = 4096
 _PASSWORD_HEADER = b"doorward-link-password"
-# Each try holds 16 MiB and a core while it is looked at.
-_TRIES_AT_ONCE = 2
-
-
-@dataclass(frozen=True, slots=True)
-class Found:
-    """What a link leads to, for whoever it acts for now."""
-
-    link: Link
-    what: Opened | Archive
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +68,6 @@ class LinkDoor:
 
     def __init__(self, house: House) -> None:
         self._house = house
-        self._tries = asyncio.Semaphore(_TRIES_AT_ONCE)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Take one request for a download link."""
@@ -103,23 +91,24 @@ class LinkDoor:
             raise MethodNotAllowed(headers={"Allow": ", ".join(_METHODS)})
         url = Presented.of_download(link_id, scope["query_string"])
         self._house.signer.check(url, self._house.clock())
-        found = await self._house.store.read(lambda tx: _find(tx, link_id, from_))
-        self._check_revoked(found.link)
-        await self._check_password(scope, receive, found.link)
-        return await self._download(scope["method"], found.link, self._offer(scope, found))
+        link = await self._house.store.read(lambda tx: using.judge_visit(tx, link_id, from_))
+        self._check_revoked(link)
+        await self._check_password(scope, receive, link)
+        what = await self._house.store.read(lambda tx: _open(tx, link))
+        return await self._download(scope["method"], link, self._offer(scope, link, what))
 
-    def _offer(self, scope: Scope, found: Found) -> Offer:
+    def _offer(self, scope: Scope, link: Link, what: Opened | Archive) -> Offer:
         """Decide on the answer; raises PreconditionFailed, RangeNotSatisfiable."""
         blobs = self._house.blobs
-        if isinstance(found.what, Archive):
-            entries = found.what.entries
+        if isinstance(what, Archive):
+            entries = what.entries
             size = archive_size(entries)
-            return Offer(plan_archive(found.what), archive_chunks(blobs, entries), size, size)
-        inline = found.link.disposition is Disposition.INLINE
+            return Offer(plan_archive(what), archive_chunks(blobs, entries), size, size)
+        inline = link.disposition is Disposition.INLINE
         asked = Asked(scope["method"], Headers(scope=scope), self._house.clock(), inline)
-        plan = plan_download(found.what, asked)
+        plan = plan_download(what, asked)
         chunks = read_pieces(blobs, plan.blob_key, plan.pieces)
-        return Offer(plan, chunks, plan.size, found.what.content.size)
+        return Offer(plan, chunks, plan.size, what.content.size)
 
     async def _download(self, method: str, link: Link, offer: Offer) -> Download:
         """Spend a use, unless no bytes are asked for, before the first byte goes."""
@@ -156,9 +145,7 @@ class LinkDoor:
         if not password:
             raise LinkPasswordNeeded
         await self._house.store.write(lambda tx: trying.take_try(tx, link))
-        async with self._tries:
-            right = await asyncio.to_thread(passwords.matches, password, link.password)
-        if not right:
+        if not await self._house.passwords.matches(password, link.password):
             raise LinkPasswordNeeded(reason="wrong-password")
         await self._house.store.write(lambda tx: trying.forgive_try(tx, link))
 
@@ -171,15 +158,14 @@ class LinkDoor:
         await refused(self._house.store, lambda tx: _attempt(tx, link_id, from_), problem)
 
 
-def _find(tx: Tx, link_id: str, from_: Caller) -> Found:
-    link = using.judge_download(tx, link_id, from_)
+def _open(tx: Tx, link: Link) -> Opened | Archive:
+    """Give what a link leads to."""
     try:
         if link.resource_kind == Kind.FOLDER.value:
-            return Found(link, opened_folder(tx, link.workspace_id, link.resource_id))
-        opened = opened_content(tx, link.workspace_id, link.resource_id, link.version_id)
+            return opened_folder(tx, link.workspace_id, link.resource_id)
+        return opened_content(tx, link.workspace_id, link.resource_id, link.version_id)
     except (FileNotFound, VersionNotFound) as problem:
         raise LinkEnded(reason=problem.code) from None
-    return Found(link, opened)
 
 
 def _attempt(tx: Tx, link_id: str, from_: Caller) -> Attempt:
