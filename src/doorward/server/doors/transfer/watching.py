@@ -88,8 +88,12 @@ class Watch:
 
 
 def _is_over(tx: Tx, welcome: Welcome) -> bool:
+    """Judge one; what can't be judged is over too, and keeps no other from being judged."""
     try:
         welcome.still(tx)
     except Problem:
+        return True
+    except Exception:
+        log.exception("a download under way could not be judged, and ends")
         return True
     return False

@@ -1,0 +1,35 @@
+"""Downloads under way are judged each by itself: one that can't be is cut, and hides no other."""
+
+import asyncio
+
+from doorward.server.doors.transfer import watching
+from doorward.server.doors.transfer.watching import Watch, Welcome
+from doorward.server.permission.caller import Caller, Credential, Origin
+from doorward.server.problems import LinkEnded
+
+ALICE = Caller("user_alice", Credential("session_token", "sess_1"), Origin("req_1"))
+
+
+def test_a_download_that_can_not_be_judged_is_cut_and_the_others_are_judged(house, monkeypatch):
+    monkeypatch.setattr(watching, "LOOK_SECONDS", 0)
+
+    def broken(_):
+        raise ValueError
+
+    def ended(_):
+        raise LinkEnded
+
+    async def watched(watch, welcome):
+        with watch.over(welcome) as one:
+            try:
+                await asyncio.Event().wait()
+            except asyncio.CancelledError:
+                return one.was_ended()
+
+    async def all_of_them():
+        watch = Watch(house.store(), lambda _: False)
+        downloads = (watched(watch, Welcome(ALICE, still)) for still in (broken, ended))
+        async with asyncio.timeout(30):
+            return await asyncio.gather(*downloads)
+
+    assert house.client.portal.call(all_of_them) == [True, True]
