@@ -143,6 +143,29 @@ def test_an_image_that_never_ends_is_given_up(alice, monkeypatch, tmp_path):
     assert problem(thumbnail_of(alice, picture())) == (422, "image_invalid")
 
 
+def test_an_image_that_was_found_bad_is_not_read_again(alice, monkeypatch, tmp_path):
+    readings = tmp_path / "readings"
+    program = (sys.executable, "-I", "-c", f"open({str(readings)!r}, 'a').write('one ')")
+    monkeypatch.setattr("doorward.server.doors.images.thumbnails._PROGRAM", program)
+    file = alice.upload(alice.home(), "picture", picture(), content_type="image/png")
+
+    for _ in range(3):
+        answer = alice.get(f"files/{file['id']}/thumbnail")
+        assert problem(answer) == (422, "image_invalid")
+
+    assert readings.read_text() == "one "
+
+
+def test_a_crowd_that_asks_for_thumbnails_is_told_to_come_again(alice, monkeypatch):
+    file = alice.upload(alice.home(), "picture", picture(), content_type="image/png")
+    monkeypatch.setattr("doorward.server.doors.images.thumbnails._ASKED_AT_ONCE_MAX", 0)
+
+    crowded = alice.get(f"files/{file['id']}/thumbnail")
+
+    assert problem(crowded) == (429, "too_many_requests")
+    assert crowded.headers["retry-after"] == "5"
+
+
 def test_the_reader_of_images_can_take_no_more_memory_than_it_may(alice, monkeypatch):
     monkeypatch.setattr("doorward.server.doors.images.thumbnails.PIXELS_MAX", 1 << 40)
 

@@ -8,14 +8,15 @@ import asyncio
 import logging
 import sys
 from asyncio.subprocess import DEVNULL, PIPE, Process
-from contextlib import aclosing, suppress
+from collections.abc import Iterator
+from contextlib import aclosing, contextmanager, suppress
 from hashlib import sha256
 from pathlib import Path
 
 from doorward.server.doors.images import child
 from doorward.server.doors.images.cache import ThumbnailCache
 from doorward.server.files.model import Content
-from doorward.server.problems import ImageInvalid, ImageUnsupported
+from doorward.server.problems import ImageInvalid, ImageUnsupported, TooManyRequests
 from doorward.server.uploads.ports import BlobStore
 
 log = logging.getLogger("doorward.thumbnails")
@@ -27,6 +28,8 @@ PIXELS_MAX = 40_000_000
 _SECONDS_MAX = 15.0
 _THUMBNAIL_BYTES_MAX = 8 << 20
 _AT_ONCE = 2
+_ASKED_AT_ONCE_MAX = 16
+_BAD = b""  # kept in place of a thumbnail
 _PROGRAM = (sys.executable, "-I", str(Path(child.__file__)))
 
 
@@ -37,11 +40,12 @@ class Thumbnails:
         self._blobs = blobs
         self._cache = cache
         self._turns = asyncio.Semaphore(_AT_ONCE)
+        self._asked = 0
 
     async def of(self, workspace_id: str, content: Content, size: int) -> bytes:
         """Give a WebP of at most ``size`` by ``size`` pixels.
 
-        Raises ImageUnsupported, ImageInvalid, StorageFailed.
+        Raises ImageUnsupported, ImageInvalid, TooManyRequests, StorageFailed.
         """
         if not content.content_type.lower().startswith("image/"):
             raise ImageUnsupported
@@ -50,12 +54,33 @@ class Thumbnails:
         key = sha256(f"{workspace_id}\n{content.digest}\n{size}".encode()).hexdigest()
         kept = await asyncio.to_thread(self._cache.get, key)
         if kept is None:
-            async with self._turns:
+            with self._crowd():
+                kept = await self._kept_or_made(key, content, size)
+        if kept == _BAD:
+            raise ImageInvalid
+        return kept
+
+    @contextmanager
+    def _crowd(self) -> Iterator[None]:
+        """Be one of those who wait; raises TooManyRequests."""
+        if self._asked >= _ASKED_AT_ONCE_MAX:
+            raise TooManyRequests(headers={"Retry-After": "5"})
+        self._asked += 1
+        try:
+            yield
+        finally:
+            self._asked -= 1
+
+    async def _kept_or_made(self, key: str, content: Content, size: int) -> bytes:
+        async with self._turns:
+            kept = await asyncio.to_thread(self._cache.get, key)  # made while this one waited
+            if kept is None:
                 kept = await self._make(content, size)
-            await asyncio.to_thread(self._cache.put, key, kept)
+                await asyncio.to_thread(self._cache.put, key, kept)
         return kept
 
     async def _make(self, content: Content, size: int) -> bytes:
+        """Read the image; of one that is bad give _BAD, since it would be so the next time too."""
         process = await asyncio.create_subprocess_exec(
             *_PROGRAM, str(size), str(PIXELS_MAX), stdin=PIPE, stdout=PIPE, stderr=DEVNULL, env={}
         )
@@ -71,7 +96,7 @@ class Thumbnails:
             raise ImageUnsupported
         if status != 0 or not made:
             log.info("an image ended its reader with status %s", status)
-            raise ImageInvalid
+            return _BAD
         return made
 
     async def _feed(self, process: Process, content: Content) -> None:

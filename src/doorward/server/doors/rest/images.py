@@ -20,6 +20,7 @@ from doorward.server.problems import (
     ImageUnsupported,
     PermissionDenied,
     PreconditionFailed,
+    TooManyRequests,
     VersionNotFound,
 )
 
@@ -48,6 +49,7 @@ class Size(IntEnum):
         ImageUnsupported,
         ImageInvalid,
         PreconditionFailed,
+        TooManyRequests,
     ),
     response_class=Response,
 )
