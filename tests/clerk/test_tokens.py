@@ -379,11 +379,11 @@ def test_a_message_shows_only_so_much_of_what_was_sent(issuer, verify):
     assert len(refusal.value.message) < 200
 
 
-def test_a_value_nested_as_deeply_as_can_be_read_is_refused_with_a_reason(issuer):
+def test_a_value_nested_at_any_depth_is_refused_with_a_reason(issuer):
     rules = Rules(authorized_parties=frozenset({PARTY}))
     verifier = Verifier(PemKey(issuer.public_key_pem), rules, lambda: NOON)
     reasons = set()
-    for depth in range(700, 1000):
+    for depth in [1, 99, 100, 850, 5000]:
         nested = "[" * depth + "]" * depth
         with pytest.raises(TokenVerificationError) as refusal:
             verifier.verify_sync(signed_text(issuer, f'{{"sub":"user_1","azp":{nested}}}'))

@@ -10,14 +10,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
-import msgspec
-
 from doorward.clerk.errors import (
     SET_SECRET_KEY,
     Reason,
     TokenVerificationError,
 )
 from doorward.clerk.http import Http, RequestFailed, secret_headers
+from doorward.clerk.json_texts import NotAnObject, read_object
 from doorward.clerk.keys import KeyUnreadable, PublicKey, read_jwk, read_pem
 
 if TYPE_CHECKING:
@@ -287,8 +286,8 @@ def read_jwks(body: bytes) -> dict[str, PublicKey]:
     Raises TokenVerificationError.
     """
     try:
-        listed = msgspec.json.decode(body, type=dict[str, Any]).get("keys")
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as exc:
+        listed = read_object(body).get("keys")
+    except NotAnObject as exc:
         raise _remote_failed("The JWKS address answered with something else.") from exc
     keys: dict[str, PublicKey] = {}
     for jwk in listed[:_KEYS_MAX] if isinstance(listed, list) else []:

@@ -13,8 +13,6 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
-import msgspec
-
 from doorward.clerk.claims import actor_of, text, texts
 from doorward.clerk.errors import (
     SET_SECRET_KEY,
@@ -22,6 +20,7 @@ from doorward.clerk.errors import (
     TokenVerificationError,
 )
 from doorward.clerk.http import Http, RequestFailed, secret_headers
+from doorward.clerk.json_texts import NotAnObject, read_object
 from doorward.clerk.times import seconds_of
 from doorward.identity.credentials import CredentialShape
 from doorward.identity.principal import Principal
@@ -202,8 +201,8 @@ def _principal(found: Mapping[str, Any], kind: CredentialShape, now: float) -> P
 
 def _object(body: bytes) -> dict[str, Any]:
     try:
-        return msgspec.json.decode(body, type=dict[str, Any])
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as exc:
+        return read_object(body)
+    except NotAnObject as exc:
         raise _unexpected() from exc
 
 

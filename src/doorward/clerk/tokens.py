@@ -18,6 +18,7 @@ from doorward.clerk.errors import (
     Reason,
     TokenVerificationError,
 )
+from doorward.clerk.json_texts import NotAnObject, read_object
 from doorward.clerk.keys import PublicKey
 from doorward.identity.credentials import CredentialShape
 from doorward.identity.principal import Principal
@@ -46,7 +47,6 @@ _AFTER = (b'"', b'"', b'=="', b'="')
 # part has a length of 1 modulo 4.
 _LAST_LETTERS = (b"", b"", b"AQgw", b"AEIMQUYcgkosw048")
 
-_decode_json = msgspec.json.Decoder().decode
 # A JSON text of base64 is decoded three times as fast as by binascii.
 _decode_base64 = msgspec.json.Decoder(bytes).decode
 
@@ -257,12 +257,9 @@ def _read_header(part: bytes) -> Header:
 
 def _json_object(part: bytes) -> dict[str, Any]:
     try:
-        found = _decode_json(_decoded(part))
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as exc:
-        raise _invalid("Invalid JWT form. Header and payload must be JSON.") from exc
-    if type(found) is not dict:
-        raise _invalid("Invalid JWT form. Header and payload must be JSON objects.")
-    return found
+        return read_object(_decoded(part))
+    except NotAnObject as exc:
+        raise _invalid(f"Invalid JWT form. A header or payload is {exc}.") from exc
 
 
 def _decoded(part: bytes) -> bytes:

@@ -10,13 +10,11 @@ from binascii import Error as Base64Error
 from collections.abc import Callable, Iterable, Mapping
 from hashlib import sha256
 from hmac import compare_digest, digest
-from typing import Any
-
-import msgspec
 
 from doorward.clerk.configuration import read_variable
 from doorward.clerk.errors import ConfigurationError
 from doorward.clerk.events import Event, EventMalformed, read_event
+from doorward.clerk.json_texts import NotAnObject, read_object
 from doorward.clerk.state.record import State
 
 TOLERANCE_SECONDS = 300
@@ -194,7 +192,6 @@ def _signature(encoded: str) -> bytes:
 
 def _event(message_id: str, body: bytes, sent_at: float) -> Event:
     try:
-        envelope = msgspec.json.decode(body, type=dict[str, Any])
-        return read_event(message_id, envelope, sent_at)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, EventMalformed) as exc:
+        return read_event(message_id, read_object(body), sent_at)
+    except (NotAnObject, EventMalformed) as exc:
         raise WebhookVerificationError("body-invalid", "The body is no event.") from exc

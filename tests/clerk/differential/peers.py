@@ -3,6 +3,9 @@
 import json
 import shutil
 import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,6 +18,7 @@ from doorward.clerk.verifier import Verifier
 
 NODE = Path(__file__).parents[2] / "node"
 PACKAGE = NODE / "node_modules" / "@clerk" / "backend" / "package.json"
+_DEEPEST = 10_000
 _OPTIONS = {
     "authorized_parties": "authorizedParties",
     "audience": "audience",
@@ -113,7 +117,19 @@ def _clerks(issuer: Any, cases: list[Case]) -> list[Clerks]:
         timeout=280,
     )
     assert done.returncode == 0, done.stderr[-2000:]
-    return [_clerks_answer(json.loads(line)) for line in done.stdout.splitlines()]
+    with _room_to_nest():
+        return [_clerks_answer(json.loads(line)) for line in done.stdout.splitlines()]
+
+
+@contextmanager
+def _room_to_nest() -> Iterator[None]:
+    """Let what Clerk's side read be read here, with stack left for the garbage collector."""
+    limit = sys.getrecursionlimit()
+    sys.setrecursionlimit(limit + _DEEPEST)
+    try:
+        yield
+    finally:
+        sys.setrecursionlimit(limit)
 
 
 def _asked(case: Case) -> dict[str, Any]:

@@ -22,7 +22,7 @@ _TIME_REASONS = frozenset(
     {_FAILED, "token-expired", "token-not-active-yet", "token-iat-in-the-future"}
 )
 _DATE_SECONDS_MAX = 8.64e12  # beyond, a Date of JavaScript is no date, and no comparison holds
-_DEPTH = 900
+_DEPTH = 100
 _PAIR = re.compile(rb"\\ud[89ab][0-9a-f]{2}\\ud[c-f][0-9a-f]{2}", re.IGNORECASE)
 _SURROGATE = re.compile(rb"\\ud[89a-f][0-9a-f]{2}", re.IGNORECASE)
 # Only after a delimiter: the hexadecimal of a key's id may look like a number too.
@@ -129,10 +129,9 @@ WANTED = (
     ),
     Wanted(
         "depth",
-        "JSON nested by the thousand exhausts the stack, JavaScript's too in its messages.",
+        "Reading what nests by the hundred leaves no stack to whatever else runs there.",
         frozenset({"token-invalid"}),
         _deep,
-        always=False,
     ),
     Wanted(
         "text encoding",

@@ -12,6 +12,18 @@ def test_a_first_sight_gives_a_person_one_home_however_often_they_come(house):
     assert [(row["name"], row["role"]) for row in first["data"]] == [("Personal", "owner")]
 
 
+@pytest.mark.parametrize("levels", [150, 900, 100_000])
+def test_a_body_that_nests_too_deeply_is_malformed_and_never_read(house, levels):
+    alice = house.person("alice")
+    nested = b'{"name":' + b"[" * levels + b"]" * levels + b"}"
+
+    sent = {"content": nested, "headers": {"content-type": "application/json"}}
+    refused = alice.call("POST", "workspaces", **sent)
+
+    assert problem(refused) == (400, "malformed_request")
+    assert "nests too deeply" in refused.json()["detail"]
+
+
 def test_an_organization_gets_one_home_for_all_its_members_with_their_roles(house):
     admin = house.person("alice", org="acme", role="org:admin")
     member = house.person("bob", org="acme", role="org:member")

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 from fastapi import APIRouter, Depends, Request
 
+from doorward.server.doors.rest.bodies import ShallowRoute
 from doorward.server.doors.rest.call import Call
 from doorward.server.permission.actions import Action
 from doorward.server.problems import NotAuthenticated, Problem, RequestInvalid
@@ -39,7 +40,7 @@ class Operations:
     all: list[Operation] = []  # noqa: RUF012 - the one register of the process
 
     def __init__(self, tag: str) -> None:
-        self.router = APIRouter(tags=[tag])
+        self.router = APIRouter(tags=[tag], route_class=ShallowRoute)
 
     def operation(
         self,
