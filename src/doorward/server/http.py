@@ -1,10 +1,13 @@
 """The HTTP server's protocol with a bound on heads, and without needless copies of bodies."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import partial
 from typing import Any
 
+import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+
+from doorward.server.straight import Straight
 
 HEAD_BYTES_MAX = 64 * 1024
 PIECE_BYTES_MAX = 256 * 1024
@@ -17,6 +20,9 @@ class BoundedHttp(HttpToolsProtocol):
         super().__init__(*args, **kwargs)
         self._in_head = True
         self._head_bytes = 0
+        self._body_bytes = 0
+        self._straight: Straight | None = None
+        self._stays = True
 
     def data_received(self, data: bytes) -> None:
         """Take bytes, and end a connection that sends a head without end."""
@@ -31,7 +37,10 @@ class BoundedHttp(HttpToolsProtocol):
         self._in_head = False
         super().on_headers_complete()
         if self.scope["http_version"] == "1.1":
-            extensions: dict[str, Any] = {"doorward.interim": partial(_send_interim, self.cycle)}
+            extensions: dict[str, Any] = {
+                "doorward.interim": partial(_send_interim, self.cycle),
+                "doorward.straight": partial(self._take_over, self.cycle),
+            }
             self.scope["extensions"] = extensions
 
     def on_body(self, body: bytes) -> None:
@@ -39,6 +48,7 @@ class BoundedHttp(HttpToolsProtocol):
 
         Joining and copying every piece costs a stream of large uploads a quarter of its speed.
         """
+        self._body_bytes += len(body)
         cycle = self.cycle
         if cycle.body or cycle.response_complete or self.parser.should_upgrade():
             super().on_body(body)
@@ -50,8 +60,64 @@ class BoundedHttp(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         """The next request of the connection begins with a head."""
-        self._in_head, self._head_bytes = True, 0
+        self._in_head, self._head_bytes, self._body_bytes = True, 0, 0
         super().on_message_complete()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Whoever reads from the socket is told too."""
+        super().connection_lost(exc)
+        if self._straight is not None:
+            self._straight.close()
+
+    def shutdown(self) -> None:
+        """Take no further request on this connection."""
+        self._stays = False
+        super().shutdown()
+
+    def _take_over(self, cycle: RequestResponseCycle) -> Straight | None:
+        """Give the rest of a request's body to be read past the parser, None where it can't be.
+
+        Until all of it was read, the connection ends with the answer.
+        """
+        length = _announced(cycle.scope["headers"])
+        if length is None or length <= self._body_bytes or not self._may_be_taken(cycle):
+            return None
+        self.flow.pause_reading()
+        if cycle.waiting_for_100_continue:
+            cycle.waiting_for_100_continue = False
+            self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        leftover, cycle.body = bytes(cycle.body), bytearray()
+        cycle.message_event.clear()
+        kept, cycle.keep_alive = cycle.keep_alive, False
+        remaining = length - self._body_bytes + len(leftover)
+        fd = self.transport.get_extra_info("socket").fileno()
+        self._straight = Straight(
+            fd, leftover, remaining, partial(self._give_back, cycle, kept=kept)
+        )
+        return self._straight
+
+    def _may_be_taken(self, cycle: RequestResponseCycle) -> bool:
+        alone = cycle is self.cycle and not cycle.disconnected and not cycle.response_started
+        return alone and self.scheme == "http" and self._straight is None
+
+    def _give_back(self, cycle: RequestResponseCycle, *, kept: bool) -> None:
+        """Go on behind the body with a parser that has not seen its head."""
+        self._straight = None
+        cycle.keep_alive = kept and self._stays
+        self.parser = httptools.HttpRequestParser(self)
+        self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
+        self.on_message_complete()
+
+
+def _announced(headers: Iterable[tuple[bytes, bytes]]) -> int | None:
+    """Give the length that the parser goes by, None where the body comes in chunks."""
+    length = None
+    for name, value in headers:
+        if name == b"transfer-encoding":
+            return None
+        if name == b"content-length":
+            length = int(value)
+    return length
 
 
 def _send_interim(cycle: RequestResponseCycle, status: int, headers: Mapping[str, str]) -> None:

@@ -75,9 +75,13 @@ class Inspector:
         self.wanted = min(HEAD_BYTES, new.size)
         self.has_judged = False
 
+    def waits(self, position: int) -> bool:
+        """Say whether the byte at ``position`` is one of the first, still to be seen."""
+        return not self.has_judged and position == len(self._head)
+
     def take(self, chunk: bytes, position: int) -> None:
         """See bytes that begin at ``position``; raises MediaTypeRefused."""
-        if self.has_judged or position != len(self._head):
+        if not self.waits(position):
             return
         self._head += chunk[: self.wanted - len(self._head)]
         if len(self._head) == self.wanted:

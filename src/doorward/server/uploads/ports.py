@@ -111,10 +111,28 @@ class Stored:
 
 
 Forget = Callable[[int], Coroutine[Any, Any, object]]
+See = Callable[[memoryview], object]
 
 
 class BlobHeld(Exception):
     """Another request writes to the blob and has not let go of it yet."""
+
+
+class Source(Protocol):
+    """The rest of a body, as threads read it from where it comes in."""
+
+    @property
+    def remaining(self) -> int:
+        """How many bytes are still to come."""
+
+    def fill(self, buffer: memoryview) -> int:
+        """Put what is there into a buffer; gives how many bytes, maybe none.
+
+        Raises ContentInterrupted once nothing can come any more.
+        """
+
+    def wait(self, seconds: float) -> bool:
+        """Wait until something is there, or nothing can come any more."""
 
 
 class Sink(Protocol):
@@ -140,6 +158,12 @@ class Sink(Protocol):
 
     async def write(self, chunk: bytes) -> None:
         """Take bytes; raises StorageFull, StorageFailed."""
+
+    async def draw(self, source: Source, see: See, stop: Callable[[], bool]) -> None:
+        """Take what a source brings, for a moment and as long as it brings it without a pause.
+
+        Each piece is shown to ``see`` first. Raises ContentInterrupted, StorageFull, StorageFailed.
+        """
 
     def sync_behind(self) -> None:
         """Begin to make durable what was stored by now, beside the writing of what comes."""

@@ -21,7 +21,7 @@ class ChunkCheck:
         self._hasher: _Hash = hashlib.new(algorithm, usedforsecurity=False)
         self._expected = expected
 
-    def update(self, data: bytes) -> None:
+    def update(self, data: bytes | memoryview) -> None:
         """Take bytes as they come."""
         self._hasher.update(data)
 

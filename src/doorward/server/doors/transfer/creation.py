@@ -20,6 +20,7 @@ from doorward.server.doors.transfer import cors, ietf, tus
 from doorward.server.doors.transfer.checksums import asked_check
 from doorward.server.doors.transfer.exchange import Answer, Asked, method_of
 from doorward.server.doors.transfer.ietf import Draft, announce, limits_of
+from doorward.server.doors.transfer.incoming import Incoming
 from doorward.server.doors.transfer.metadata import declared_in_draft, declared_in_tus
 from doorward.server.doors.transfer.receiver import Part, Received, Receiver
 from doorward.server.doors.transfer.upload import answer_problem
@@ -82,14 +83,17 @@ class CreationDoor:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Take one request of a verified caller."""
         call: Call = scope["state"]["call"]
-        request = _Creation(self, call, scope, receive)
+        body = Incoming(receive, scope)
+        request = _Creation(self, call, scope, body)
         try:
             answer = await request.answer()
         except Problem as problem:
             if ietf.is_asked(scope):
                 Draft(self.house, self.receiver, self.present).refuse(problem)
-            await answer_problem(receive, send, problem, origin_of(scope).request_id)
+            await answer_problem(body.receive, send, problem, origin_of(scope).request_id)
             return
+        finally:
+            body.close()
         await respond(send, answer.status, answer.headers.items(), answer.body)
 
 
@@ -100,11 +104,11 @@ class _Creation:
     door: CreationDoor
     call: Call
     scope: Scope
-    receive: Receive
+    body: Incoming
 
     @property
     def asked(self) -> Asked:
-        return Asked(self.scope, self.receive, "", self.call.who)
+        return Asked(self.scope, self.body, "", self.call.who)
 
     @property
     def workspace_id(self) -> str:
@@ -195,7 +199,7 @@ class _Creation:
 
     async def _send(self, upload: Upload, part: Part) -> Received:
         by_url = self._by_url(upload)
-        receiving = self.door.receiver.receive(upload.id, by_url, part, self.receive)
+        receiving = self.door.receiver.receive(upload.id, by_url, part, self.body)
         return await self._audited(upload, receiving)
 
     async def _audited(self, upload: Upload, receiving: Awaitable[Received]) -> Received:

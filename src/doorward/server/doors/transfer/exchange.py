@@ -3,7 +3,8 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from doorward.server.doors.asgi import Receive, Scope, header
+from doorward.server.doors.asgi import Scope, header
+from doorward.server.doors.transfer.incoming import Incoming
 from doorward.server.permission.caller import Caller
 from doorward.server.problems import RequestMalformed
 
@@ -18,7 +19,7 @@ class Asked:
     """A request whose URL was found to be signed here; ``from_`` tells where it came from."""
 
     scope: Scope
-    receive: Receive
+    body: Incoming
     upload_id: str
     from_: Caller
 

@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from doorward.server.commands import refused
 from doorward.server.doors.asgi import Message
 from doorward.server.doors.house import House
+from doorward.server.doors.transfer.incoming import Incoming
 from doorward.server.doors.transfer.receiver import Part, Receiver
 from doorward.server.outbound.sending import Answer, Outbound, Request
 from doorward.server.permission.actions import Action
@@ -207,7 +208,7 @@ class Fetch:
         """Receive what an answer brings; gives what cut it short, if that may pass."""
         body = Body(answer, lambda: self._receiver.check_revoked(upload))
         try:
-            await self._receiver.receive(upload.id, from_, part, body.receive)
+            await self._receiver.receive(upload.id, from_, part, Incoming(body.receive))
         except _CUT as cut:
             return cut
         finally:

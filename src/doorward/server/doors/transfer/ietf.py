@@ -70,7 +70,7 @@ class Draft:
             last=last,
             progress=progress_of(asked.scope),
         )
-        received = await self.receiver.receive(asked.upload_id, asked.from_, part, asked.receive)
+        received = await self.receiver.receive(asked.upload_id, asked.from_, part, asked.body)
         return self.answer(received, last=last)
 
     def answer(self, received: Received, *, last: bool) -> Answer:

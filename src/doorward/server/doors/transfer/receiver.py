@@ -9,17 +9,17 @@ import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 
-from doorward.server.doors.asgi import Message, Receive
 from doorward.server.doors.house import House
 from doorward.server.doors.transfer.checksums import ChunkCheck
 from doorward.server.doors.transfer.holders import Holders, Holding
+from doorward.server.doors.transfer.incoming import Incoming
+from doorward.server.doors.transfer.intake import Intake
 from doorward.server.doors.transfer.placing import Placing
 from doorward.server.files.model import Node
 from doorward.server.permission.actions import Action
 from doorward.server.permission.caller import Caller
 from doorward.server.problems import (
     ChecksumMismatch,
-    ContentInterrupted,
     LengthInconsistent,
     MediaTypeRefused,
     OffsetMismatch,
@@ -39,7 +39,6 @@ from doorward.server.uploads.policy import Inspector
 from doorward.server.uploads.ports import BlobHeld, Sink, Stored
 from doorward.server.uploads.receiving import Hold
 
-PROGRESS_SECONDS = 1.0
 _HANDOVER_SECONDS = 10.0
 # Of these no later request makes a file: other bytes than declared, or a pass that is gone.
 FINAL = (
@@ -86,7 +85,7 @@ class Receiver:
         self._placing = Placing(house)
         self._holders = Holders(house.store)
 
-    async def receive(self, upload_id: str, from_: Caller, part: Part, body: Receive) -> Received:
+    async def receive(self, upload_id: str, from_: Caller, part: Part, body: Incoming) -> Received:
         """Take a part, and finish the upload with its last byte.
 
         Raises UploadNotFound, UploadClosed, UploadConcatenated, PermissionDenied, UploadHeld,
@@ -225,7 +224,7 @@ class Receiver:
         return await self._house.store.read(lambda tx: receiving.confirm_hold(tx, hold))
 
     async def _take_part(
-        self, hold: Hold, holding: Holding, sink: Sink, part: Part, body: Receive
+        self, hold: Hold, holding: Holding, sink: Sink, part: Part, body: Incoming
     ) -> Received:
         known, size = hold.upload.received_bytes, hold.upload.declared.size
         if part.offset is not None and part.offset != known:
@@ -255,33 +254,16 @@ class Receiver:
         sink: Sink,
         part: Part,
         inspector: Inspector,
-        body: Receive,
+        body: Incoming,
     ) -> None:
+        async def look() -> None:
+            self.check_revoked(hold.upload)
+            await self._note(hold, sink.durable)
+            if part.progress is not None:
+                part.progress(sink.durable)
+
         size = hold.upload.declared.size
-        noted = time.monotonic()
-        more = True
-        while more:
-            message = await _next(holding, body)
-            if message["type"] == "http.disconnect":
-                raise ContentInterrupted
-            chunk, more = message.get("body", b""), message.get("more_body", False)
-            if sink.position + len(chunk) > size:
-                raise UploadTooLarge(
-                    f"More bytes came than the {size} that were declared.", limit_bytes=size
-                )
-            if part.check is not None:
-                part.check.update(chunk)
-            if chunk:
-                inspector.take(chunk, sink.position)
-                await sink.write(chunk)
-            if time.monotonic() - noted > PROGRESS_SECONDS:
-                noted = time.monotonic()
-                self.check_revoked(hold.upload)
-                if part.check is None:
-                    sink.sync_behind()
-                await self._note(hold, sink.durable)
-                if part.progress is not None:
-                    part.progress(sink.durable)
+        await Intake(holding, sink, inspector, size, part.check, look).take(body)
 
     async def _note(self, hold: Hold, received: int) -> None:
         """Store how far it is, and stop when another request took over or a right is gone."""
@@ -316,21 +298,6 @@ class Receiver:
             await sink.close()
         else:
             await sink.discard()
-
-
-async def _next(holding: Holding, body: Receive) -> Message:
-    """Wait for bytes, unless a newer request asks for the upload."""
-    if holding.asked:
-        raise holding.why
-    holding.waiting = True
-    try:
-        return await body()
-    except asyncio.CancelledError:
-        if holding.was_asked():
-            raise holding.why from None
-        raise
-    finally:
-        holding.waiting = False
 
 
 async def _kept(sink: Sink) -> int | None:

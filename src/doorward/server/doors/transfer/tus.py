@@ -10,6 +10,7 @@ from email.utils import format_datetime
 from doorward.server.doors.house import House
 from doorward.server.doors.transfer.checksums import ALGORITHMS, asked_check
 from doorward.server.doors.transfer.exchange import Answer, Asked
+from doorward.server.doors.transfer.incoming import Incoming
 from doorward.server.doors.transfer.receiver import Part, Received, Receiver
 from doorward.server.problems import (
     MediaTypeUnsupported,
@@ -68,13 +69,15 @@ class Tus:
             whole_length=asked.number("upload-length"),
             check=asked_check(asked.header("upload-checksum")),
         )
-        received = await self.receiver.receive(asked.upload_id, asked.from_, part, asked.receive)
+        received = await self.receiver.receive(asked.upload_id, asked.from_, part, asked.body)
         return Answer(204, after(received))
 
     async def _finished(self, asked: Asked, upload: Upload) -> Upload:
         part = Part(offset=upload.received_bytes, length=0)
         try:
-            received = await self.receiver.receive(asked.upload_id, asked.from_, part, _nothing)
+            received = await self.receiver.receive(
+                asked.upload_id, asked.from_, part, Incoming(_nothing)
+            )
         except UploadClosed:  # somebody else made the file meanwhile
             return require_complete(await self.receiver.judge(asked.upload_id, asked.from_))
         return received.upload

@@ -12,6 +12,7 @@ from doorward.server.doors.problem_json import send_problem
 from doorward.server.doors.transfer import cors, ietf, tus
 from doorward.server.doors.transfer.exchange import Answer, Asked
 from doorward.server.doors.transfer.ietf import Draft
+from doorward.server.doors.transfer.incoming import Incoming
 from doorward.server.doors.transfer.receiver import Part, Receiver
 from doorward.server.doors.transfer.tus import Tus
 from doorward.server.links.urls import UPLOAD_PATH as PREFIX
@@ -51,7 +52,8 @@ class UploadDoor:
         """Take one request for an upload URL."""
         upload_id = scope["path"].removeprefix(PREFIX)[:_ID_CHARACTERS_MAX]
         from_ = Caller("", Credential(SIGNED_LINK, _named_link(scope)), origin_of(scope))
-        asked = Asked(scope, receive, upload_id, from_)
+        body = Incoming(receive, scope)
+        asked = Asked(scope, body, upload_id, from_)
         send = cors.with_headers(send, cors.for_everybody(scope) | tus.EVERYWHERE)
         try:
             answer = await self._answer(asked)
@@ -59,8 +61,10 @@ class UploadDoor:
             await self._audit(problem, asked)
             if _is_draft(asked):
                 self._draft.refuse(problem)
-            await answer_problem(receive, send, problem, from_.origin.request_id)
+            await answer_problem(body.receive, send, problem, from_.origin.request_id)
             return
+        finally:
+            body.close()
         await respond(send, answer.status, answer.headers.items(), answer.body)
 
     async def _answer(self, asked: Asked) -> Answer:
@@ -84,7 +88,7 @@ class UploadDoor:
 
     async def _whole(self, asked: Asked) -> Answer:
         part = Part(length=asked.number("content-length"))
-        received = await self._receiver.receive(asked.upload_id, asked.from_, part, asked.receive)
+        received = await self._receiver.receive(asked.upload_id, asked.from_, part, asked.body)
         if received.file is None:  # a part of a concatenation, whole
             return Answer(204, tus.after(received))
         return self._draft.answer(received, last=True)

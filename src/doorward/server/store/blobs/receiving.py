@@ -9,7 +9,9 @@ import errno
 import fcntl
 import logging
 import os
+import threading
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from hashlib import sha256 as new_sha256
 from pathlib import Path
@@ -19,7 +21,7 @@ from blake3 import blake3
 
 from doorward.server.problems import Problem
 from doorward.server.store.blobs.directories import sync_folder
-from doorward.server.uploads.ports import BlobHeld, Forget, Stored
+from doorward.server.uploads.ports import BlobHeld, Forget, See, Source, Stored
 
 if TYPE_CHECKING:
     from doorward.server.store.blobs.local import LocalBlobs
@@ -28,13 +30,22 @@ log = logging.getLogger("doorward.blobs")
 
 CHUNK_BYTES = 1 << 20
 LOCK_PATIENCE_SECONDS = 0.5
+# One thread draws from a socket for so long at a time, then whoever else waits for one has it.
+DRAW_SECONDS = 0.1
+DRAW_PATIENCE_SECONDS = 0.002
+DRAW_BYTES = 1 << 18
 _PARTS_MAX = 512  # below the system's bound on one vectored write
+
+
+Piece = bytes | memoryview
+
+_of_thread = threading.local()
 
 
 class Hasher(Protocol):
     """What hashlib and blake3 both offer."""
 
-    def update(self, data: bytes, /) -> object:
+    def update(self, data: Piece, /) -> object:
         """Take bytes."""
 
     def hexdigest(self) -> str:
@@ -63,7 +74,7 @@ class LocalSink:
         self._entry_durable = False
         self._is_cut = False
         self._is_unsure = False
-        self._parts: list[bytes] = []
+        self._parts: list[Piece] = []
         self._part_bytes = 0
         self._under_way: asyncio.Future[None] | None = None
         self._behind: asyncio.Future[None] | None = None
@@ -90,6 +101,17 @@ class LocalSink:
         if self._part_bytes >= CHUNK_BYTES:
             await self._settled()
             self._under_way = asyncio.ensure_future(self._blobs.run(self._store, self._take()))
+
+    async def draw(self, source: Source, see: See, stop: Callable[[], bool]) -> None:
+        """Take what a source brings, read, hashed and stored by one thread without a change of it.
+
+        What is read stays in that processor's cache until it is stored.
+        """
+        await self._settled()
+        try:
+            await self._begin(self._draw, self._take(), source, see, stop)
+        finally:
+            self.position = self._stored
 
     def sync_behind(self) -> None:
         """Begin to make durable what is stored by now, beside the writing of what comes."""
@@ -151,7 +173,7 @@ class LocalSink:
                 if under_way.done():
                     self._under_way = None
 
-    async def _make_durable(self, parts: list[bytes]) -> None:
+    async def _make_durable(self, parts: list[Piece]) -> None:
         """Store, then wait for the bytes and for the directory's entry of the file."""
         if self._behind is not None:
             await asyncio.wait([self._behind])
@@ -171,7 +193,7 @@ class LocalSink:
             await self._blobs.sync_folder(self._path.parent)
             self._entry_durable = True
 
-    def _take(self) -> list[bytes]:
+    def _take(self) -> list[Piece]:
         parts, self._parts, self._part_bytes = self._parts, [], 0
         return parts
 
@@ -197,7 +219,7 @@ class LocalSink:
             self._is_cut = True
         return fd
 
-    def _store(self, parts: list[bytes]) -> None:
+    def _store(self, parts: list[Piece]) -> None:
         fd, known, hashers = self._ready(), self._known or 0, self._hashers
         self._hashers = None  # until all of it is stored, they are ahead of the file
         for hasher in hashers or []:
@@ -208,7 +230,18 @@ class LocalSink:
         self._stored += _write_all(fd, rest)
         self._hashers = hashers
 
-    def _compared(self, fd: int, known: int, parts: list[bytes]) -> list[bytes]:
+    def _draw(self, parts: list[Piece], source: Source, see: See, stop: Callable[[], bool]) -> None:
+        self._store(parts)
+        buffer, give_up = _drawing_buffer(), time.monotonic() + DRAW_SECONDS
+        while source.remaining and time.monotonic() < give_up and not stop():
+            piece = buffer[: source.fill(buffer)]
+            if piece:
+                see(piece)
+                self._store([piece])
+            elif not source.wait(DRAW_PATIENCE_SECONDS):
+                return
+
+    def _compared(self, fd: int, known: int, parts: list[Piece]) -> list[Piece]:
         """Pass over what is there already, and give what is to be written."""
         data = b"".join(parts)
         there = os.pread(fd, min(len(data), known - self._stored), self._stored)
@@ -221,7 +254,7 @@ class LocalSink:
         self._known = self.durable = self._stored
         return [data]
 
-    def _store_and_sync(self, parts: list[bytes]) -> None:
+    def _store_and_sync(self, parts: list[Piece]) -> None:
         self._store(parts)
         self._sync()
 
@@ -254,6 +287,14 @@ class LocalSink:
             os.close(fd)  # and with it the lock
 
 
+def _drawing_buffer() -> memoryview:
+    """Give the thread's own buffer."""
+    if not hasattr(_of_thread, "buffer"):
+        _of_thread.buffer = memoryview(bytearray(DRAW_BYTES))
+    found: memoryview = _of_thread.buffer
+    return found
+
+
 def _open(path: Path) -> int:
     flags = os.O_CREAT | os.O_RDWR | os.O_CLOEXEC
     try:
@@ -277,7 +318,7 @@ def _lock(fd: int) -> None:
             return
 
 
-def _write_all(fd: int, parts: list[bytes]) -> int:
+def _write_all(fd: int, parts: list[Piece]) -> int:
     """Write the parts as they came, without joining them first; gives how many bytes that were."""
     total = 0
     for first in range(0, len(parts), _PARTS_MAX):

@@ -1,0 +1,100 @@
+"""The bytes of one request on their way into a sink, judged as they come."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+
+from doorward.server.doors.asgi import Message
+from doorward.server.doors.transfer.checksums import ChunkCheck
+from doorward.server.doors.transfer.holders import Holding
+from doorward.server.doors.transfer.incoming import Incoming
+from doorward.server.problems import ContentInterrupted, UploadTooLarge
+from doorward.server.uploads.policy import Inspector
+from doorward.server.uploads.ports import Sink
+
+PROGRESS_SECONDS = 1.0
+_FAST_BYTES = 16 * 1024
+
+
+@dataclass(slots=True)
+class Intake:
+    """Takes a body until it ends, or ``holding`` is asked to let go of the upload.
+
+    Each second ``look`` is awaited: it raises what ends the upload. Of bytes with a ``check`` none
+    is made durable before all have passed it.
+    """
+
+    holding: Holding
+    sink: Sink
+    inspector: Inspector
+    size: int
+    check: ChunkCheck | None
+    look: Callable[[], Awaitable[None]]
+    _looked: float = field(default_factory=time.monotonic)
+
+    async def take(self, body: Incoming) -> None:
+        """Take all of it; raises ContentInterrupted, UploadTooLarge, StorageFull, StorageFailed.
+
+        And MediaTypeRefused, what ``look`` raises, and why the upload was to be let go of.
+        """
+        more = True
+        while more:
+            message = await self._next(body)
+            if message["type"] == "http.disconnect":
+                raise ContentInterrupted
+            chunk, more = message.get("body", b""), message.get("more_body", False)
+            await self._store(chunk)
+            if more and len(chunk) >= _FAST_BYTES and not self.inspector.waits(self.sink.position):
+                more = await self._draw(body)
+            if time.monotonic() - self._looked > PROGRESS_SECONDS:
+                self._looked = time.monotonic()
+                await self._look()
+
+    async def _next(self, body: Incoming) -> Message:
+        """Wait for bytes, unless a newer request asks for the upload."""
+        if self.holding.asked:
+            raise self.holding.why
+        self.holding.waiting = True
+        try:
+            return await body.receive()
+        except asyncio.CancelledError:
+            if self.holding.was_asked():
+                raise self.holding.why from None
+            raise
+        finally:
+            self.holding.waiting = False
+
+    async def _store(self, chunk: bytes) -> None:
+        if self.sink.position + len(chunk) > self.size:
+            raise UploadTooLarge(
+                f"More bytes came than the {self.size} that were declared.", limit_bytes=self.size
+            )
+        if chunk:
+            self._see(chunk)
+            self.inspector.take(chunk, self.sink.position)
+            await self.sink.write(chunk)
+
+    async def _draw(self, body: Incoming) -> bool:
+        """Have a thread take what a fast sender brings; says whether more is to come.
+
+        So much was announced and found to be no more than was declared.
+        """
+        source = body.straight()
+        if source is None:
+            return True
+        await self.sink.draw(source, self._see, self._is_asked)
+        source.settle()
+        return source.remaining > 0
+
+    def _see(self, chunk: bytes | memoryview) -> None:
+        if self.check is not None:
+            self.check.update(chunk)
+
+    def _is_asked(self) -> bool:
+        return self.holding.asked
+
+    async def _look(self) -> None:
+        if self.check is None:
+            self.sink.sync_behind()
+        await self.look()
