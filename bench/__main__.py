@@ -1,4 +1,7 @@
-"""``python -m bench [NAME…]``: run the benchmarks and write what they measured."""
+"""``python -m bench [NAME [PART…]]…``: run the benchmarks and write what they measured.
+
+What was tried with ``BENCH_QUICK=1`` is printed and not written.
+"""
 
 import json
 import platform
@@ -9,7 +12,10 @@ from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+from bench.transferring import QUICK
+
 NAMES = ["guard", "state", "install", "transfer", "start"]
+IN_PARTS = {"transfer"}
 VERSIONED = [
     "clerk-backend-api",
     "cryptography",
@@ -23,11 +29,11 @@ VERSIONED = [
 RESULTS = Path(__file__).parent / "results"
 
 
-def main(names: list[str]) -> None:
+def main(words: list[str]) -> None:
     RESULTS.mkdir(exist_ok=True)
-    for name in names or NAMES:
+    for name, parts in _asked(words or NAMES):
         print(f"== {name}", flush=True)
-        figures = import_module(f"bench.{name}").run()
+        figures = import_module(f"bench.{name}").run(*parts)
         if not figures:
             continue  # it was skipped, and what was measured earlier stays written down
         report = {
@@ -37,9 +43,24 @@ def main(names: list[str]) -> None:
             "versions": _versions(),
             "figures": figures,
         }
-        (RESULTS / f"{name}.json").write_text(json.dumps(report, indent=2) + "\n")
+        if not QUICK:
+            written = RESULTS / f"{'-'.join((name, *parts))}.json"
+            written.write_text(json.dumps(report, indent=2) + "\n")
         for figure in figures:
             print(_line(figure), flush=True)
+
+
+def _asked(words: list[str]) -> list[tuple[str, list[str]]]:
+    """Give each benchmark with the parts of it that were named after it."""
+    asked: list[tuple[str, list[str]]] = []
+    for word in words:
+        if word in NAMES:
+            asked.append((word, []))
+        elif asked and asked[-1][0] in IN_PARTS:
+            asked[-1][1].append(word)
+        else:
+            raise SystemExit(f"{word} is none of {', '.join(NAMES)}.")
+    return asked
 
 
 def _line(figure: dict) -> str:
@@ -62,4 +83,5 @@ def _cores() -> int:
     return len(os.sched_getaffinity(0))
 
 
-main(sys.argv[1:])
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,7 +1,9 @@
 """The benchmarks measure what they say: in turns, in pairs, and guards that do guard."""
 
 import asyncio
+import socket
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -10,7 +12,16 @@ from doorward.standin import Standin
 
 sys.path.insert(0, str(Path(__file__).parents[1]))  # the benchmarks are no part of the package
 
-from bench import guard_app, guard_http, guard_peers, guard_routes, measuring
+from bench import __main__ as command
+from bench import (
+    guard_app,
+    guard_http,
+    guard_peers,
+    guard_routes,
+    http_client,
+    measuring,
+    transferring,
+)
 
 
 @pytest.fixture
@@ -51,6 +62,117 @@ def test_every_candidate_begins_a_round_as_often_as_any_other():
     assert [first for first, *_ in rounds] == list("abcabc")
     assert all(sorted(names) == list("abc") for names in rounds)
     assert {len(taken) for taken in times.values()} == {5}
+
+
+def test_every_transfer_begins_a_round_as_often_as_any_other(monkeypatch):
+    monkeypatch.setattr(transferring, "ROUNDS", 5)
+    began = []
+
+    def turn(name):
+        return transferring.Turn(lambda: began.append(name) or 1.0)
+
+    times = transferring.take_turns({name: turn(name) for name in "abc"})
+
+    assert began[::3] == list("abcabc")
+    assert {len(taken) for taken in times.values()} == {5}  # the first round only warms up
+
+
+def _storing(sent, stores, kept):
+    stores.mkdir()
+
+    def run():
+        (stores / "kept").write_bytes(kept(sent.read_bytes()))
+        return 1.0
+
+    return transferring.Turn(run, stores, [sent])
+
+
+def test_a_server_that_lost_a_bit_is_never_measured(tmp_path, monkeypatch):
+    monkeypatch.setattr(transferring, "ROUNDS", 1)
+    sent = transferring.content(tmp_path / "sent", 1000)
+    honest = _storing(sent, tmp_path / "honest", lambda data: data)
+    lossy = _storing(sent, tmp_path / "lossy", lambda data: data[:-1] + bytes([data[-1] ^ 1]))
+
+    assert transferring.take_turns({"honest": honest}) == {"honest": [1.0]}
+    with pytest.raises(RuntimeError, match="lossy has 0 of 1 files"):
+        transferring.take_turns({"honest": honest, "lossy": lossy})
+
+
+def test_nothing_is_sent_twice_and_nothing_is_left_of_the_turn_before(tmp_path, monkeypatch):
+    monkeypatch.setattr(transferring, "ROUNDS", 3)
+    sent, stores = transferring.content(tmp_path / "sent", 1000), tmp_path / "stores"
+    stores.mkdir()
+    seen = []
+
+    def run():
+        assert not any(stores.iterdir())
+        seen.append(sent.read_bytes())
+        (stores / "kept").write_bytes(seen[-1])
+        return 1.0
+
+    transferring.take_turns({"a": transferring.Turn(run, stores, [sent])})
+
+    assert len(set(seen)) == 4
+    assert {len(data) for data in seen} == {1000}
+
+
+def test_parts_belong_to_the_benchmark_they_follow():
+    assert command._asked(["guard", "transfer", "put", "tus", "start"]) == [
+        ("guard", []),
+        ("transfer", ["put", "tus"]),
+        ("start", []),
+    ]
+    with pytest.raises(SystemExit, match="put is none of"):
+        command._asked(["guard", "put"])
+
+
+@pytest.fixture
+def answering():
+    """A server that gives what it is told on every connection, and keeps what it was sent."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        yield listener
+
+
+def _serve_once(listener, answer, until):
+    """Answer one request of one connection; gives a thread whose result is the request."""
+
+    def serve():
+        taken, _ = listener.accept()
+        got = b""
+        with taken:
+            while not got.endswith(until):
+                got += taken.recv(65536)
+            taken.sendall(answer)
+        return got
+
+    return ThreadPoolExecutor(1).submit(serve)
+
+
+def test_the_client_sends_just_the_piece_of_a_file_and_reads_the_answer(answering, tmp_path):
+    file = tmp_path / "file"
+    file.write_bytes(b"0123456789")
+    answer = b"HTTP/1.1 104 Later\r\n\r\nHTTP/1.1 201 Created\r\nContent-Length: 4\r\n\r\nbody"
+    request = _serve_once(answering, answer, b"\r\n\r\n3456")
+    url = f"http://127.0.0.1:{answering.getsockname()[1]}/path?query=1"
+
+    with http_client.Connection(url) as connection:
+        found = connection.ask("PATCH", url, {"A": "b"}, http_client.Piece(file, 3, 4), keep=True)
+
+    assert (found.status, found.length, found.body) == (201, 4, b"body")
+    head = request.result(10).partition(b"\r\n\r\n")[0].decode()
+    assert head.splitlines()[0] == "PATCH /path?query=1 HTTP/1.1"
+    assert {"A: b", "Content-Length: 4"} <= set(head.splitlines())
+
+
+def test_an_answer_that_is_cut_is_not_taken_for_a_whole_one(answering):
+    request = _serve_once(
+        answering, b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf", b"\r\n\r\n"
+    )
+    url = f"http://127.0.0.1:{answering.getsockname()[1]}/"
+
+    with http_client.Connection(url) as connection, pytest.raises(ConnectionError):
+        connection.ask("GET", url, {})
+    request.result(10)
 
 
 def test_every_guard_that_is_measured_lets_in_a_good_token_and_refuses_a_forged_one(standin, trust):
