@@ -20,7 +20,9 @@ from bench import (
     guard_routes,
     http_client,
     measuring,
+    transfer_tus,
     transferring,
+    tus_peers,
 )
 
 
@@ -173,6 +175,36 @@ def test_an_answer_that_is_cut_is_not_taken_for_a_whole_one(answering):
     with http_client.Connection(url) as connection, pytest.raises(ConnectionError):
         connection.ask("GET", url, {})
     request.result(10)
+
+
+def test_without_go_tusd_is_left_out_and_that_is_said(monkeypatch, tmp_path, capsys):
+    monkeypatch.setenv("BENCH_CACHE", str(tmp_path))
+    monkeypatch.setenv("PATH", str(tmp_path))
+
+    assert tus_peers.tusd_program() is None
+    assert "LOUD: there is no Go toolchain" in capsys.readouterr().out
+
+
+def test_a_peer_that_no_registry_gives_is_left_out_and_that_is_said(monkeypatch, tmp_path, capsys):
+    monkeypatch.setenv("BENCH_CACHE", str(tmp_path / "kept"))
+    monkeypatch.setenv("UV_CACHE_DIR", str(tmp_path / "empty"))
+    monkeypatch.setenv("UV_OFFLINE", "1")
+
+    assert tus_peers.python_with("tussi") is None
+    assert tus_peers.python_with("tussi") is None  # what was begun is not taken for whole
+    assert capsys.readouterr().out.count("LOUD: tussi can't be installed") == 2
+
+
+def test_a_piece_that_is_not_acknowledged_whole_is_never_measured(answering, tmp_path):
+    sent = transferring.content(tmp_path / "sent", 1000)
+    answer = b"HTTP/1.1 204 No Content\r\nUpload-Offset: 999\r\n\r\n"
+    request = _serve_once(answering, answer, sent.read_bytes())
+    url = f"http://127.0.0.1:{answering.getsockname()[1]}/files/id"
+    server = transfer_tus.Server(url, tmp_path)
+
+    with http_client.Connection(url) as connection, pytest.raises(RuntimeError, match="at 999"):
+        transfer_tus._send(server, connection, url, sent)
+    assert b"Upload-Offset: 0" in request.result(10)
 
 
 def test_every_guard_that_is_measured_lets_in_a_good_token_and_refuses_a_forged_one(standin, trust):
