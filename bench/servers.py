@@ -7,7 +7,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -136,11 +136,7 @@ class Doorward:
 
     def peak_memory_mib(self) -> float:
         """The largest resident memory that any of its processes ever had."""
-        return max(_status_kib(pid, "VmHWM") for pid in self.pids()) / 1024
-
-    def memory_mib(self) -> float:
-        """The resident memory of all its processes now; what they share counts for each."""
-        return sum(_status_kib(pid, "VmRSS") for pid in self.pids()) / 1024
+        return max(_kib(Path(f"/proc/{pid}/status"), "VmHWM") for pid in self.pids()) / 1024
 
     def processor_seconds(self) -> float:
         """The processor's time that its processes have used, the system's on their behalf too."""
@@ -173,6 +169,16 @@ def fastapi_peer(folder: Path, workers: int) -> Iterator[str]:
         yield f"http://127.0.0.1:{port}"
 
 
+def memory_mib(pids: Iterable[int]) -> float:
+    """The resident memory of processes now; what they share counts for each."""
+    return sum(_kib(Path(f"/proc/{pid}/status"), "VmRSS") for pid in pids) / 1024
+
+
+def proportional_memory_mib(pids: Iterable[int]) -> float:
+    """The resident memory of processes now; what some share counts once."""
+    return sum(_kib(Path(f"/proc/{pid}/smaps_rollup"), "Pss") for pid in pids) / 1024
+
+
 def _family(pid: int) -> list[int]:
     listed = subprocess.run(
         ["pgrep", "-P", str(pid)], capture_output=True, text=True, check=False
@@ -180,8 +186,8 @@ def _family(pid: int) -> list[int]:
     return [pid, *(found for child in listed for found in _family(int(child)))]
 
 
-def _status_kib(pid: int, name: str) -> int:
-    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+def _kib(path: Path, name: str) -> int:
+    lines = path.read_text().splitlines()
     return next(int(line.split()[1]) for line in lines if line.startswith(f"{name}:"))
 
 

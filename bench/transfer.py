@@ -10,7 +10,7 @@ import tempfile
 from importlib import import_module
 from pathlib import Path
 
-PARTS = ("put", "download", "tus", "create")
+PARTS = ("put", "download", "tus", "trickle", "create")
 
 
 def run(*parts: str) -> list[dict]:

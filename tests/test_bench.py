@@ -22,6 +22,7 @@ from bench import (
     measuring,
     transfer_tus,
     transferring,
+    trickling,
     tus_peers,
 )
 
@@ -205,6 +206,31 @@ def test_a_piece_that_is_not_acknowledged_whole_is_never_measured(answering, tmp
     with http_client.Connection(url) as connection, pytest.raises(RuntimeError, match="at 999"):
         transfer_tus._send(server, connection, url, sent)
     assert b"Upload-Offset: 0" in request.result(10)
+
+
+def test_an_upload_that_the_server_ends_is_not_counted_as_trickling():
+    async def scene():
+        taken = asyncio.get_running_loop().create_future()
+
+        async def serve(reader, writer):
+            head = await reader.readuntil(b"\r\n\r\n")
+            taken.set_result((head, await reader.readexactly(10)))
+            writer.close()
+
+        trickle = trickling.Trickle(10, 1000)
+        async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
+            port = server.sockets[0].getsockname()[1]
+            tasks = await trickle.start([f"http://127.0.0.1:{port}/transfer/a?signature=b"])
+            head, first = await taken
+            await asyncio.gather(*tasks)
+        return head, first, trickle
+
+    head, first, trickle = asyncio.run(asyncio.wait_for(scene(), 30))
+
+    assert head.startswith(b"PUT /transfer/a?signature=b HTTP/1.1\r\n")
+    assert b"Content-Length: 1000\r\n" in head
+    assert first == bytes(10)
+    assert (trickle.going, trickle.sent) == (0, 10)
 
 
 def test_every_guard_that_is_measured_lets_in_a_good_token_and_refuses_a_forged_one(standin, trust):
