@@ -6,6 +6,7 @@ What was tried with ``BENCH_QUICK=1`` is printed and not written.
 import json
 import platform
 import sys
+from collections.abc import Iterator
 from contextlib import suppress
 from datetime import UTC, datetime
 from importlib import import_module
@@ -33,21 +34,35 @@ def main(words: list[str]) -> None:
     RESULTS.mkdir(exist_ok=True)
     for name, parts in _asked(words or NAMES):
         print(f"== {name}", flush=True)
-        figures = import_module(f"bench.{name}").run(*parts)
-        if not figures:
-            continue  # it was skipped, and what was measured earlier stays written down
-        report = {
-            "measured_at": datetime.now(UTC).isoformat(timespec="seconds"),
-            "python": platform.python_version(),
-            "machine": f"{platform.machine()}, {_cores()} cores",
-            "versions": _versions(),
-            "figures": figures,
-        }
-        if not QUICK:
-            written = RESULTS / f"{'-'.join((name, *parts))}.json"
-            written.write_text(json.dumps(report, indent=2) + "\n")
-        for figure in figures:
-            print(_line(figure), flush=True)
+        figures: list[dict] = []
+        for found in _measured(name, parts):
+            for figure in found:
+                print(_line(figure), flush=True)
+            figures += found
+            if figures and not QUICK:  # else what was measured earlier stays written down
+                _write(RESULTS / f"{'-'.join((name, *parts))}.json", figures)
+
+
+def _measured(name: str, parts: list[str]) -> Iterator[list[dict]]:
+    """Give the figures part by part, so that a part that fails costs no other its figures."""
+    module = import_module(f"bench.{name}")
+    if name not in IN_PARTS:
+        yield module.run()
+        return
+    for part in parts or module.PARTS:
+        print(f"-- {part}", flush=True)
+        yield module.run(part)
+
+
+def _write(path: Path, figures: list[dict]) -> None:
+    report = {
+        "measured_at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "python": platform.python_version(),
+        "machine": f"{platform.machine()}, {_cores()} cores",
+        "versions": _versions(),
+        "figures": figures,
+    }
+    path.write_text(json.dumps(report, indent=2) + "\n")
 
 
 def _asked(words: list[str]) -> list[tuple[str, list[str]]]:

@@ -13,13 +13,11 @@ from pathlib import Path
 PARTS = ("put", "download", "tus", "trickle", "create")
 
 
-def run(*parts: str) -> list[dict]:
-    figures = []
-    for part in parts or PARTS:
-        print(f"-- {part}", flush=True)
-        with tempfile.TemporaryDirectory(dir=os.environ.get("BENCH_DIR")) as name:
-            folder = Path(name)
-            folder.chmod(0o755)  # nginx reads as somebody else
-            found = import_module(f"bench.transfer_{part}").run(folder)
-        figures += [figure | {"part": part} for figure in found]
-    return figures
+def run(part: str) -> list[dict]:
+    if part not in PARTS:
+        raise SystemExit(f"{part} is none of {', '.join(PARTS)}.")
+    with tempfile.TemporaryDirectory(dir=os.environ.get("BENCH_DIR")) as name:
+        folder = Path(name)
+        folder.chmod(0o755)  # nginx reads as somebody else
+        found = import_module(f"bench.transfer_{part}").run(folder)
+    return [figure | {"part": part} for figure in found]

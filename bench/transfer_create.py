@@ -31,6 +31,7 @@ from bench.transferring import (
 
 CONNECTIONS = 32
 _SECONDS = 1 if QUICK else 5
+_PATIENCE = "60s"  # a disk that stands still for a while is slow, and no failure
 _SMALL = 16 << 10
 _FILES = 32 if QUICK else 200
 _SYNCS = 100
@@ -67,10 +68,15 @@ def _load(server: Doorward, number: int) -> tuple[float, float]:
     token = server.signed_in()["Authorization"].removeprefix("Bearer ")
     told = {"BENCH_TOKEN": token, "BENCH_PREFIX": f"round-{number}", "BENCH_SIZE": str(_SMALL)}
     url = f"{server.url}/api/v1/workspaces/{server.workspace}/uploads"
-    command = ["wrk", "-t1", f"-c{CONNECTIONS}", f"-d{_SECONDS}s", "-s", _SCRIPT, url]
+    command = ["wrk", "-t1", f"-c{CONNECTIONS}", f"-d{_SECONDS}s", f"--timeout={_PATIENCE}"]
+    os.sync()
     before = server.processor_seconds()
     done = subprocess.run(
-        command, env=os.environ | told, capture_output=True, text=True, check=True
+        [*command, "-s", _SCRIPT, url],
+        env=os.environ | told,
+        capture_output=True,
+        text=True,
+        check=True,
     )
     used = server.processor_seconds() - before
     found = json.loads(done.stdout.splitlines()[-1])

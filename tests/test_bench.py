@@ -1,6 +1,7 @@
 """The benchmarks measure what they say: in turns, in pairs, and guards that do guard."""
 
 import asyncio
+import json
 import socket
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -20,6 +21,7 @@ from bench import (
     guard_routes,
     http_client,
     measuring,
+    transfer,
     transfer_tus,
     transferring,
     trickling,
@@ -127,6 +129,27 @@ def test_parts_belong_to_the_benchmark_they_follow():
     ]
     with pytest.raises(SystemExit, match="put is none of"):
         command._asked(["guard", "put"])
+
+
+def test_a_part_that_fails_costs_no_other_part_its_figures(tmp_path, monkeypatch):
+    def run(part):
+        if part == "tus":
+            raise RuntimeError("no answer")
+        return [transferring.figure(f"of {part}", 1, "x")]
+
+    monkeypatch.setattr(transfer, "run", run)
+    monkeypatch.setattr(command, "RESULTS", tmp_path)
+    monkeypatch.setattr(command, "QUICK", False)
+
+    with pytest.raises(RuntimeError, match="no answer"):
+        command.main(["transfer", "put", "tus", "create"])
+    (written,) = tmp_path.iterdir()
+    assert [found["what"] for found in json.loads(written.read_text())["figures"]] == ["of put"]
+
+
+def test_a_part_that_is_not_there_is_refused():
+    with pytest.raises(SystemExit, match="nothing is none of put, "):
+        transfer.run("nothing")
 
 
 @pytest.fixture
