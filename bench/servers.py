@@ -7,7 +7,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -125,24 +125,35 @@ class Doorward:
         path = f"/workspaces/{self.workspace}/uploads"
         return self.http.post(path, json=body, headers=self.signed_in()).json()["url"]
 
+    @property
+    def blobs(self) -> Path:
+        """Where it keeps the bytes of files."""
+        return self.data / "blobs"
+
+    def pids(self) -> list[int]:
+        """Its processes, those of its processes included."""
+        return _family(self.process.pid)
+
     def peak_memory_mib(self) -> float:
         """The largest resident memory that any of its processes ever had."""
-        pids = [self.process.pid, *_children(self.process.pid)]
-        peaks = [
-            int(line.split()[1])
-            for pid in pids
-            for line in Path(f"/proc/{pid}/status").read_text().splitlines()
-            if line.startswith("VmHWM")
-        ]
-        return max(peaks) / 1024
+        return max(_kib(Path(f"/proc/{pid}/status"), "VmHWM") for pid in self.pids()) / 1024
+
+    def processor_seconds(self) -> float:
+        """The processor's time that its processes have used, the system's on their behalf too."""
+        return sum(_processor_ticks(pid) for pid in self.pids()) / os.sysconf("SC_CLK_TCK")
 
 
 @contextmanager
 def doorward(data: Path, workers: int, durability: str) -> Iterator[Doorward]:
+    """Doorward as it comes, but for room and time enough for all that a benchmark sends."""
     port = free_port()
     command = [sys.executable, "-m", "doorward", "serve", "--port", port, "--data", data]
     command += ["--workers", workers]
-    environ = {"DOORWARD_DURABILITY": durability, "DOORWARD_QUOTA_BYTES": str(1 << 50)}
+    environ = {
+        "DOORWARD_DURABILITY": durability,
+        "DOORWARD_QUOTA_BYTES": str(1 << 50),
+        "DOORWARD_UPLOAD_URL_SECONDS": "86400",
+    }
     with running(command, port, **environ) as process:
         yield Doorward(f"http://127.0.0.1:{port}", data, process)
 
@@ -158,8 +169,28 @@ def fastapi_peer(folder: Path, workers: int) -> Iterator[str]:
         yield f"http://127.0.0.1:{port}"
 
 
-def _children(pid: int) -> list[int]:
+def memory_mib(pids: Iterable[int]) -> float:
+    """The resident memory of processes now; what they share counts for each."""
+    return sum(_kib(Path(f"/proc/{pid}/status"), "VmRSS") for pid in pids) / 1024
+
+
+def proportional_memory_mib(pids: Iterable[int]) -> float:
+    """The resident memory of processes now; what some share counts once."""
+    return sum(_kib(Path(f"/proc/{pid}/smaps_rollup"), "Pss") for pid in pids) / 1024
+
+
+def _family(pid: int) -> list[int]:
     listed = subprocess.run(
         ["pgrep", "-P", str(pid)], capture_output=True, text=True, check=False
     ).stdout.split()
-    return [int(child) for child in listed]
+    return [pid, *(found for child in listed for found in _family(int(child)))]
+
+
+def _kib(path: Path, name: str) -> int:
+    lines = path.read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith(f"{name}:"))
+
+
+def _processor_ticks(pid: int) -> int:
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return int(fields[11]) + int(fields[12])  # its own, in and on behalf of the program
