@@ -1,13 +1,16 @@
 """The HTTP server's protocol with a bound on heads, and without needless copies of bodies."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import closing
 from functools import partial
 from typing import Any
 
 import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
-from doorward.server.straight import Straight
+from doorward.server.problems import ContentInterrupted
+from doorward.server.straight import Inlet, Outlet
+from doorward.server.uploads.ports import Stretch
 
 HEAD_BYTES_MAX = 64 * 1024
 PIECE_BYTES_MAX = 256 * 1024
@@ -21,7 +24,8 @@ class BoundedHttp(HttpToolsProtocol):
         self._in_head = True
         self._head_bytes = 0
         self._body_bytes = 0
-        self._straight: Straight | None = None
+        self._inlet: Inlet | None = None
+        self._outlet: Outlet | None = None
         self._stays = True
 
     def data_received(self, data: bytes) -> None:
@@ -39,7 +43,8 @@ class BoundedHttp(HttpToolsProtocol):
         if self.scope["http_version"] == "1.1":
             extensions: dict[str, Any] = {
                 "doorward.interim": partial(_send_interim, self.cycle),
-                "doorward.straight": partial(self._take_over, self.cycle),
+                "doorward.inlet": partial(self._take_over, self.cycle),
+                "doorward.send_stretch": partial(self._send_stretch, self.cycle),
             }
             self.scope["extensions"] = extensions
 
@@ -64,17 +69,18 @@ class BoundedHttp(HttpToolsProtocol):
         super().on_message_complete()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Whoever reads from the socket is told too."""
+        """Whoever reads from the socket or writes to it is told too."""
         super().connection_lost(exc)
-        if self._straight is not None:
-            self._straight.close()
+        for shared in (self._inlet, self._outlet):
+            if shared is not None:
+                shared.close()
 
     def shutdown(self) -> None:
         """Take no further request on this connection."""
         self._stays = False
         super().shutdown()
 
-    def _take_over(self, cycle: RequestResponseCycle) -> Straight | None:
+    def _take_over(self, cycle: RequestResponseCycle) -> Inlet | None:
         """Give the rest of a request's body to be read past the parser, None where it can't be.
 
         Until all of it was read, the connection ends with the answer.
@@ -90,23 +96,50 @@ class BoundedHttp(HttpToolsProtocol):
         cycle.message_event.clear()
         kept, cycle.keep_alive = cycle.keep_alive, False
         remaining = length - self._body_bytes + len(leftover)
-        fd = self.transport.get_extra_info("socket").fileno()
-        self._straight = Straight(
-            fd, leftover, remaining, partial(self._give_back, cycle, kept=kept)
-        )
-        return self._straight
+        done = partial(self._give_back, cycle, kept=kept)
+        self._inlet = Inlet(self._fd(), leftover, remaining, done)
+        return self._inlet
 
     def _may_be_taken(self, cycle: RequestResponseCycle) -> bool:
         alone = cycle is self.cycle and not cycle.disconnected and not cycle.response_started
-        return alone and self.scheme == "http" and self._straight is None
+        return alone and self.scheme == "http" and self._inlet is None
 
     def _give_back(self, cycle: RequestResponseCycle, *, kept: bool) -> None:
         """Go on behind the body with a parser that has not seen its head."""
-        self._straight = None
+        self._inlet = None
         cycle.keep_alive = kept and self._stays
         self.parser = httptools.HttpRequestParser(self)
         self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
         self.on_message_complete()
+
+    async def _send_stretch(
+        self, cycle: RequestResponseCycle, stretch: Stretch, sent: Callable[[int], object]
+    ) -> None:
+        """Send bytes of a file behind what is sent of an answer whose length was announced.
+
+        Raises ContentInterrupted once nobody reads any more, and what the stretch does.
+        """
+
+        def count(size: int) -> None:
+            cycle.expected_content_length -= size
+            sent(size)
+
+        # With no room to buffer, the writing is paused until all of it is with the system.
+        self.transport.set_write_buffer_limits(0)
+        await self.flow.drain()
+        if cycle.disconnected:
+            raise ContentInterrupted
+        with closing(Outlet(self._fd())) as self._outlet:
+            try:
+                await stretch.send(self._outlet, count)
+            except ContentInterrupted:
+                cycle.disconnected = True
+                raise
+        self.transport.set_write_buffer_limits()
+
+    def _fd(self) -> int:
+        fd: int = self.transport.get_extra_info("socket").fileno()
+        return fd
 
 
 def _announced(headers: Iterable[tuple[bytes, bytes]]) -> int | None:

@@ -1,7 +1,7 @@
-"""A body taken straight from its socket, past the HTTP parser and the event loop.
+"""Bodies moved straight between a socket and a thread, past the HTTP parser and the event loop.
 
-The parser reads the head and says how long the body is; what is left of it then has no structure,
-so threads may read it as it is. The loop only waits for a socket on which nothing has come.
+Once a head says how long a body is, the body has no structure, so threads may move it as it is. The
+loop only waits for a socket that has nothing to give or takes nothing more.
 """
 
 import asyncio
@@ -16,25 +16,67 @@ from doorward.server.problems import ContentInterrupted
 PIECE_BYTES = 64 * 1024
 
 
-class Straight:
-    """What is left of a body; ``leftover`` is what the parser has read of it already.
+class _Shared:
+    """A connection's socket beside its transport, which must leave alone what is done with it."""
 
-    ``done`` is called on the loop when nothing is left. The socket is shared with its transport,
-    which must not read from it meanwhile.
+    def __init__(self, fd: int, event: int) -> None:
+        self._event = event
+        self._socket = socket.socket(fileno=os.dup(fd))
+        self._socket.settimeout(0)
+        self._poll = select.poll()
+        self._poll.register(self._socket, event)
+        # Closed between two steps of a thread, a descriptor may be another connection's.
+        self._closing = threading.Lock()
+        self._loop = asyncio.get_running_loop()
+        self._waiter: asyncio.Future[None] | None = None
+
+    @property
+    def closed(self) -> bool:
+        """Say whether it was let go of."""
+        return self._socket.fileno() == -1
+
+    def wait(self, seconds: float) -> bool:
+        """Wait in a thread until the socket is ready, or the connection has ended."""
+        return bool(self._poll.poll(seconds * 1000))
+
+    async def ready(self) -> None:
+        """Wait on the loop until the socket is ready, the connection has ended or was let go of."""
+        self._waiter = self._loop.create_future()
+        watch = self._loop.add_reader if self._event == select.POLLIN else self._loop.add_writer
+        watch(self._socket.fileno(), self._wake)
+        try:
+            await self._waiter
+        finally:
+            self._unwatch()
+
+    def close(self) -> None:
+        """Let go of the socket; whoever waits or works on it finds that it has ended."""
+        self._unwatch()
+        with self._closing:
+            self._socket.close()
+        self._wake()
+
+    def _unwatch(self) -> None:
+        if not self.closed:
+            self._loop.remove_reader(self._socket.fileno())
+            self._loop.remove_writer(self._socket.fileno())
+
+    def _wake(self) -> None:
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
+
+
+class Inlet(_Shared):
+    """What is left of a request's body; ``leftover`` is what the parser has read of it already.
+
+    ``done`` is called on the loop when nothing is left.
     """
 
     def __init__(self, fd: int, leftover: bytes, remaining: int, done: Callable[[], None]) -> None:
+        super().__init__(fd, select.POLLIN)
         self.remaining = remaining
         self._leftover = memoryview(leftover)
         self._done = done
-        self._socket = socket.socket(fileno=os.dup(fd))
-        self._socket.settimeout(0)
-        self._loop = asyncio.get_running_loop()
-        self._poll = select.poll()
-        self._poll.register(self._socket, select.POLLIN)
-        # Closed between two steps of a read, a descriptor may be another connection's.
-        self._closing = threading.Lock()
-        self._waiter: asyncio.Future[None] | None = None
 
     def fill(self, buffer: memoryview) -> int:
         """Put what has come into a buffer, in whichever thread; gives how many bytes, maybe none.
@@ -52,10 +94,6 @@ class Straight:
         self.remaining -= filled
         return filled
 
-    def wait(self, seconds: float) -> bool:
-        """Wait in a thread until something has come, or the connection has ended."""
-        return bool(self._poll.poll(seconds * 1000))
-
     async def receive(self) -> dict[str, object]:
         """Give the next piece as an ASGI message, once one has come."""
         try:
@@ -67,17 +105,9 @@ class Straight:
 
     def settle(self) -> None:
         """Give the connection back to its parser where nothing is left."""
-        if self.remaining == 0 and self._socket.fileno() != -1:
+        if self.remaining == 0 and not self.closed:
             self.close()
             self._done()
-
-    def close(self) -> None:
-        """Let go of the socket; whoever waits or reads is told that nothing comes any more."""
-        self._stop_waiting()
-        with self._closing:
-            self._socket.close()
-        if self._waiter is not None and not self._waiter.done():
-            self._waiter.set_result(None)
 
     async def _piece(self) -> bytes:
         buffer = bytearray(min(PIECE_BYTES, self.remaining))
@@ -85,24 +115,8 @@ class Straight:
             filled = self.fill(memoryview(buffer))
             if filled:
                 return bytes(buffer[:filled])
-            await self._readable()
+            await self.ready()
         return b""
-
-    async def _readable(self) -> None:
-        self._waiter = self._loop.create_future()
-        self._loop.add_reader(self._socket.fileno(), self._wake)
-        try:
-            await self._waiter
-        finally:
-            self._stop_waiting()
-
-    def _wake(self) -> None:
-        if self._waiter is not None and not self._waiter.done():
-            self._waiter.set_result(None)
-
-    def _stop_waiting(self) -> None:
-        if self._socket.fileno() != -1:
-            self._loop.remove_reader(self._socket.fileno())
 
     def _from_leftover(self, buffer: memoryview) -> int:
         piece = self._leftover[: len(buffer)]
@@ -120,3 +134,27 @@ class Straight:
         if came == 0:
             raise ContentInterrupted
         return came
+
+
+class Outlet(_Shared):
+    """Where the bytes of an answer's body go whose head is sent."""
+
+    def __init__(self, fd: int) -> None:
+        super().__init__(fd, select.POLLOUT)
+
+    def push(self, fd: int, start: int, size: int) -> int:
+        """Have the system send bytes of a file, in a thread; gives how many, maybe none.
+
+        Raises ContentInterrupted once nobody takes any more, OSError where the file can't be read.
+        """
+        with self._closing:
+            try:
+                return os.sendfile(self._socket.fileno(), fd, start, size)
+            except BlockingIOError:
+                return 0
+            except (ConnectionError, TimeoutError) as exc:
+                raise ContentInterrupted from exc
+            except OSError as exc:
+                if self.closed:
+                    raise ContentInterrupted from exc
+                raise

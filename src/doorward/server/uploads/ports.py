@@ -135,6 +135,41 @@ class Source(Protocol):
         """Wait until something is there, or nothing can come any more."""
 
 
+class Outlet(Protocol):
+    """Where bytes go out, as threads have the system send them."""
+
+    def push(self, fd: int, start: int, size: int) -> int:
+        """Send bytes of a file; gives how many, maybe none.
+
+        Raises ContentInterrupted once nobody takes any more.
+        """
+
+    def wait(self, seconds: float) -> bool:
+        """Wait in a thread until more is taken, or nobody takes any more."""
+
+    async def ready(self) -> None:
+        """Wait on the loop until more is taken, or nobody takes any more."""
+
+    def close(self) -> None:
+        """Have whoever pushes end soon."""
+
+
+class Stretch(Protocol):
+    """Bytes of a blob that lies on the local disk; ``close`` comes last."""
+
+    def chunks(self) -> AsyncGenerator[bytes, None]:
+        """Give the bytes; raises StorageFailed."""
+
+    async def send(self, outlet: Outlet, sent: Callable[[int], object]) -> None:
+        """Send the bytes, and tell how many went each time.
+
+        Raises StorageFailed, ContentInterrupted.
+        """
+
+    def close(self) -> None:
+        """Let go of the blob."""
+
+
 class Sink(Protocol):
     """A blob being written by one request alone: unacknowledged beyond what is ``durable``."""
 
@@ -203,6 +238,12 @@ class BlobStore(Protocol):
 
     def read(self, key: str, start: int, stop: int) -> AsyncGenerator[bytes, None]:
         """Give bytes ``start`` to ``stop`` (exclusive) in chunks; raises StorageFailed."""
+
+    async def stretch(self, key: str, start: int, stop: int) -> Stretch | None:
+        """Give bytes ``start`` to ``stop`` of a blob on the local disk, None where it is elsewhere.
+
+        Raises StorageFailed.
+        """
 
     async def size(self, key: str) -> int | None:
         """Say how many bytes a blob has, None where there is none; raises StorageFailed."""

@@ -3,7 +3,7 @@
 import asyncio
 import secrets
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
-from contextlib import aclosing
+from contextlib import aclosing, closing, suppress
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -22,9 +22,11 @@ from doorward.server.doors.transfer.headers import (
     representation_digest,
     unchanged,
 )
+from doorward.server.doors.transfer.outgoing import Outgoing
 from doorward.server.doors.transfer.watching import Watch, Welcome
 from doorward.server.files.service import Opened
-from doorward.server.uploads.ports import BlobStore
+from doorward.server.problems import ContentInterrupted
+from doorward.server.uploads.ports import BlobStore, Stretch
 
 NOT_MODIFIED = 304
 _BOUNDARY_BYTES = 16
@@ -125,11 +127,16 @@ def _shown_type(content_type: str, *, inline: bool) -> str:
 
 async def read_pieces(
     blobs: BlobStore, key: str, pieces: tuple[bytes | Span, ...]
-) -> AsyncGenerator[bytes, None]:
-    """Give the bytes of a body in chunks; raises StorageFailed."""
+) -> AsyncGenerator[bytes | Stretch, None]:
+    """Give the bytes of a body in chunks, or as what is on the disk; raises StorageFailed."""
     for piece in pieces:
         if isinstance(piece, bytes):
             yield piece
+            continue
+        stretch = await blobs.stretch(key, piece.start, piece.stop)
+        if stretch is not None:
+            with closing(stretch):
+                yield stretch
             continue
         async with aclosing(blobs.read(key, piece.start, piece.stop)) as chunks:
             async for chunk in chunks:
@@ -145,7 +152,7 @@ class Download(Response):
     def __init__(
         self,
         plan: Plan,
-        chunks: AsyncGenerator[bytes, None],
+        chunks: AsyncGenerator[bytes | Stretch, None],
         watch: Watch,
         welcome: Welcome,
         on_end: OnEnd | None = None,
@@ -166,7 +173,8 @@ class Download(Response):
         try:
             with self._watch.over(self._welcome) as watched:
                 try:
-                    await self._send(scope, send, gone)
+                    with suppress(ContentInterrupted):  # nobody reads any more
+                        await self._send(scope, send, gone)
                 except asyncio.CancelledError:
                     # Left unfinished, the connection is closed on what was announced.
                     if not watched.was_ended():
@@ -190,16 +198,16 @@ class Download(Response):
             }
         )
         if scope["method"] != "HEAD":
-            await self._send_chunk(send, first)
+            outgoing = Outgoing(send, scope, self._count)
+            await outgoing.send(first)
             async for chunk in self._chunks:
                 if gone.done():  # nobody reads any more: nothing more is read either
                     return
-                await self._send_chunk(send, chunk)
+                await outgoing.send(chunk)
         await send({"type": "http.response.body", "body": b"", "more_body": False})
 
-    async def _send_chunk(self, send: Send, chunk: bytes) -> None:
-        await send({"type": "http.response.body", "body": chunk, "more_body": True})
-        self._sent += len(chunk)
+    def _count(self, sent: int) -> None:
+        self._sent += sent
 
 
 async def _until_gone(receive: Receive) -> None:

@@ -1,7 +1,7 @@
 """The body of one request: ASGI's pieces, or straight from its socket where the server can."""
 
 from doorward.server.doors.asgi import Message, Receive, Scope
-from doorward.server.straight import Straight
+from doorward.server.straight import Inlet
 
 
 class Incoming:
@@ -10,23 +10,23 @@ class Incoming:
     def __init__(self, receive: Receive, scope: Scope | None = None) -> None:
         self._receive = receive
         extensions = {} if scope is None else scope.get("extensions", {})
-        self._take_over = extensions.get("doorward.straight")
-        self._straight: Straight | None = None
+        self._take_over = extensions.get("doorward.inlet")
+        self._inlet: Inlet | None = None
 
     async def receive(self) -> Message:
         """Give the next piece as an ASGI message."""
-        if self._straight is None:
+        if self._inlet is None:
             return await self._receive()
-        return await self._straight.receive()
+        return await self._inlet.receive()
 
-    def straight(self) -> Straight | None:
+    def inlet(self) -> Inlet | None:
         """Give what threads can read the rest from, None where only ``receive`` gives it."""
         if self._take_over is not None:
             take_over, self._take_over = self._take_over, None
-            self._straight = take_over()
-        return self._straight
+            self._inlet = take_over()
+        return self._inlet
 
     def close(self) -> None:
         """Let go of the socket; what was not read of the body is nobody's."""
-        if self._straight is not None:
-            self._straight.close()
+        if self._inlet is not None:
+            self._inlet.close()

@@ -80,12 +80,12 @@ class Intake:
 
         So much was announced and found to be no more than was declared.
         """
-        source = body.straight()
-        if source is None:
+        inlet = body.inlet()
+        if inlet is None:
             return True
-        await self.sink.draw(source, self._see, self._is_asked)
-        source.settle()
-        return source.remaining > 0
+        await self.sink.draw(inlet, self._see, self._is_asked)
+        inlet.settle()
+        return inlet.remaining > 0
 
     def _see(self, chunk: bytes | memoryview) -> None:
         if self.check is not None:

@@ -46,6 +46,7 @@ from doorward.server.problems import (
     Problem,
     VersionNotFound,
 )
+from doorward.server.uploads.ports import Stretch
 
 _ID_CHARACTERS_MAX = 80
 _METHODS = ("GET", "HEAD", "POST")
@@ -58,7 +59,7 @@ class Offer:
     """An answer that is ready to go, of ``size`` bytes of a content that has ``whole``."""
 
     plan: Plan
-    chunks: AsyncGenerator[bytes, None]
+    chunks: AsyncGenerator[bytes | Stretch, None]
     size: int
     whole: int
 

@@ -19,6 +19,7 @@ from doorward.server.integrity.model import StoredBlob
 from doorward.server.problems import Problem, StorageFailed, StorageFull
 from doorward.server.store.blobs.directories import DirectorySync
 from doorward.server.store.blobs.receiving import Hasher, LocalSink
+from doorward.server.store.blobs.sending import LocalStretch
 from doorward.server.uploads.ports import Forget, Stored
 
 T = TypeVar("T")
@@ -92,6 +93,11 @@ class LocalBlobs:
             if ahead is not None:
                 await asyncio.wait([ahead])
             os.close(fd)
+
+    async def stretch(self, key: str, start: int, stop: int) -> LocalStretch | None:
+        """Give bytes of a blob as a file that is open; raises StorageFailed where they are not."""
+        fd = await self.run(_open_with, self.path(key), stop)
+        return LocalStretch(self, fd, key, start, stop)
 
     async def size(self, key: str) -> int | None:
         """Say how many bytes a blob has, None where there is none."""
@@ -195,6 +201,15 @@ def storage_problem(exc: OSError) -> Problem:
     """Say what the caller may know of a failed disk; the rest goes to the log."""
     log.error("the disk failed: %s", exc)
     return StorageFull() if exc.errno in _FULL else StorageFailed()
+
+
+def _open_with(path: Path, size: int) -> int:
+    """Open a file that has so many bytes."""
+    fd = os.open(path, _READING)
+    if os.fstat(fd).st_size < size:
+        os.close(fd)
+        raise OSError(errno.EIO, "a blob is shorter than its row says")
+    return fd
 
 
 def _read_exactly(fd: int, size: int, start: int) -> bytes:

@@ -90,6 +90,10 @@ class RemoteBlobs:
         finally:
             await chunks.aclose()
 
+    async def stretch(self, key: str, start: int, stop: int) -> None:
+        """Give nothing: what is staged may go at any moment, and the rest is far away."""
+        del key, start, stop
+
     async def size(self, key: str) -> int | None:
         """Say how many bytes a blob has, on the disk or in the store; None where there is none."""
         staged = await self.staging.size(key)

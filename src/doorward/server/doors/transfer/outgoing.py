@@ -1,0 +1,32 @@
+"""The body of one answer: as ASGI's pieces, or straight from the disk where the server can."""
+
+from collections.abc import Callable
+from contextlib import aclosing
+
+from starlette.types import Scope, Send
+
+from doorward.server.uploads.ports import Stretch
+
+
+class Outgoing:
+    """Sends what a body is made of, and tells ``sent`` of every byte that went."""
+
+    def __init__(self, send: Send, scope: Scope, sent: Callable[[int], object]) -> None:
+        self._send = send
+        self._hand_over = scope.get("extensions", {}).get("doorward.send_stretch")
+        self._sent = sent
+
+    async def send(self, piece: bytes | Stretch) -> None:
+        """Send a piece; raises StorageFailed, ContentInterrupted."""
+        if isinstance(piece, bytes):
+            await self._send_chunk(piece)
+        elif self._hand_over is not None:
+            await self._hand_over(piece, self._sent)
+        else:
+            async with aclosing(piece.chunks()) as chunks:
+                async for chunk in chunks:
+                    await self._send_chunk(chunk)
+
+    async def _send_chunk(self, chunk: bytes) -> None:
+        await self._send({"type": "http.response.body", "body": chunk, "more_body": True})
+        self._sent(len(chunk))
