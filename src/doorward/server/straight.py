@@ -77,6 +77,7 @@ class Inlet(_Shared):
         self.remaining = remaining
         self._leftover = memoryview(leftover)
         self._done = done
+        self._woken_by = 1
 
     def fill(self, buffer: memoryview) -> int:
         """Put what has come into a buffer, in whichever thread; gives how many bytes, maybe none.
@@ -85,14 +86,29 @@ class Inlet(_Shared):
         """
         wanted = min(len(buffer), self.remaining)
         filled = self._from_leftover(buffer[:wanted])
-        with self._closing:
-            while filled < wanted:
-                came = self._came(buffer[filled:wanted])
-                if came == 0:
-                    break
-                filled += came
+        if filled < wanted:
+            with self._closing:
+                filled += self._came(buffer[filled:wanted])
         self.remaining -= filled
         return filled
+
+    def wait_for(self, size: int, seconds: float) -> bool:
+        """Wait in a thread until so many bytes are there, or the connection has ended.
+
+        Few large pieces cost less than many small ones, and a thread that is not woken for each.
+        """
+        self._wake_by(max(1, min(size, self.remaining - len(self._leftover))))
+        return self.wait(seconds)
+
+    async def ready(self) -> None:
+        """Wait on the loop until anything is there, or the connection has ended."""
+        self._wake_by(1)
+        await super().ready()
+
+    def close(self) -> None:
+        """Let go of the socket, as its transport had it."""
+        self._wake_by(1)
+        super().close()
 
     async def receive(self) -> dict[str, object]:
         """Give the next piece as an ASGI message, once one has come."""
@@ -117,6 +133,13 @@ class Inlet(_Shared):
                 return bytes(buffer[:filled])
             await self.ready()
         return b""
+
+    def _wake_by(self, size: int) -> None:
+        """Have the system call the socket ready once it holds so many bytes."""
+        with self._closing:
+            if size != self._woken_by and not self.closed:
+                self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, size)
+                self._woken_by = size
 
     def _from_leftover(self, buffer: memoryview) -> int:
         piece = self._leftover[: len(buffer)]

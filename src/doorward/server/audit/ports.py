@@ -1,6 +1,6 @@
 """What every transaction offers, whatever store is under it."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Protocol, TypeVar
 
@@ -33,6 +33,3 @@ class Transaction(Protocol):
     @property
     def audit(self) -> AuditRows:
         """The audit trail."""
-
-    def after_commit(self, act: Callable[[], None]) -> None:
-        """Run ``act`` once the changes are durable; never if they are rolled back."""

@@ -12,7 +12,7 @@ from doorward.server.problems import DirectUnavailable, PermissionDenied
 from doorward.server.uploads.model import Upload
 from doorward.server.uploads.ports import UploadTx
 from doorward.server.uploads.receiving import Hold, hold_judged
-from doorward.server.uploads.service import find_upload, is_buyer, require_open
+from doorward.server.uploads.service import enter_again, find_upload, is_buyer, require_open
 
 PART_BYTES_MIN = 8 << 20  # above the 5 MiB that the stores want of every part but the last
 PARTS_MAX = 1000
@@ -46,6 +46,7 @@ def hold_direct(tx: UploadTx, who: Caller, upload_id: str) -> tuple[Hold, str]:
     multipart_id = tx.direct.get(upload_id)
     if multipart_id is None:
         raise DirectUnavailable("This upload takes its bytes at its own URL.")
-    hold = hold_judged(tx, replace(upload, by=who))
+    workspace = enter_again(tx, who, Action.UPLOAD_FINISH, upload)
+    hold = hold_judged(tx, replace(upload, by=who), workspace)
     tx.blobs.keep(hold.upload.holder or "", hold.blob_key)
     return hold, multipart_id

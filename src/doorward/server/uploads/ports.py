@@ -131,8 +131,8 @@ class Source(Protocol):
         Raises ContentInterrupted once nothing can come any more.
         """
 
-    def wait(self, seconds: float) -> bool:
-        """Wait until something is there, or nothing can come any more."""
+    def wait_for(self, size: int, seconds: float) -> bool:
+        """Wait until so many bytes are there, or nothing can come any more; says whether it is."""
 
 
 class Outlet(Protocol):

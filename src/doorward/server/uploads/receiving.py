@@ -36,6 +36,7 @@ from doorward.server.uploads.service import (
     refuse_over_quota,
     require_open,
 )
+from doorward.server.workspaces.model import Workspace
 from doorward.server.workspaces.policy import NO_POLICY, Policy
 
 
@@ -74,13 +75,7 @@ def judge_upload(tx: UploadTx, upload_id: str, from_: Caller, action: Action) ->
     ``from_`` tells where the request came from. Raises UploadNotFound, PermissionDenied, and what
     came of the link by which it comes: UploadUrlInvalid, LinkEnded, LinkNetworkRefused.
     """
-    upload = tx.uploads.get(upload_id)
-    if upload is None:
-        raise UploadNotFound
-    require_upload_link(tx, upload_id, from_)
-    who = bought_by(tx, upload, from_)
-    enter_again(tx, who, action, upload)
-    return replace(upload, by=who)
+    return _judged(tx, upload_id, from_, action)[0]
 
 
 def hold_upload(tx: UploadTx, upload_id: str, from_: Caller) -> Hold:
@@ -88,21 +83,21 @@ def hold_upload(tx: UploadTx, upload_id: str, from_: Caller) -> Hold:
 
     Raises UploadConcatenated, UploadClosed, LinkEnded, and what ``judge_upload`` does.
     """
-    upload = judge_upload(tx, upload_id, from_, Action.UPLOAD_RECEIVE)
+    upload, workspace = _judged(tx, upload_id, from_, Action.UPLOAD_RECEIVE)
     if upload.declared.parts:
         raise UploadConcatenated
     require_open(upload)
     spend_upload_link(tx, from_)
-    return hold_judged(tx, upload, _new_holder(tx, from_))
+    return hold_judged(tx, upload, workspace, _new_holder(tx, from_))
 
 
-def hold_judged(tx: UploadTx, upload: Upload, holder: str | None = None) -> Hold:
+def hold_judged(
+    tx: UploadTx, upload: Upload, workspace: Workspace, holder: str | None = None
+) -> Hold:
     """Take hold of an open upload whose buyer was judged in this transaction."""
     held = replace(upload, status=UploadStatus.RECEIVING, holder=holder or tx.new_id("hold"))
     tx.uploads.put(held)
-    workspace = tx.workspaces.get(upload.workspace_id)
-    policy = NO_POLICY if workspace is None else workspace.policy
-    return Hold(held, taken_over=upload.holder is not None, policy=policy)
+    return Hold(held, taken_over=upload.holder is not None, policy=workspace.policy)
 
 
 def hold_concatenation(tx: UploadTx, upload_id: str, from_: Caller) -> tuple[Hold, list[Upload]]:
@@ -110,8 +105,8 @@ def hold_concatenation(tx: UploadTx, upload_id: str, from_: Caller) -> tuple[Hol
 
     Raises UploadNotFound, PermissionDenied, UploadClosed, PartInvalid.
     """
-    upload = require_open(judge_upload(tx, upload_id, from_, Action.UPLOAD_RECEIVE))
-    return hold_judged(tx, upload), parts_of(tx, upload)
+    upload, workspace = _judged(tx, upload_id, from_, Action.UPLOAD_RECEIVE)
+    return hold_judged(tx, require_open(upload), workspace), parts_of(tx, upload)
 
 
 def abandon_upload(tx: UploadTx, upload_id: str, from_: Caller) -> None:
@@ -252,6 +247,18 @@ def fail_concatenation(tx: UploadTx, upload_id: str, failure: str) -> None:
     upload = tx.uploads.get(upload_id)
     if upload is not None and upload.status.open:
         close_upload(tx, upload, UploadStatus.FAILED, failure)
+
+
+def _judged(
+    tx: UploadTx, upload_id: str, from_: Caller, action: Action
+) -> tuple[Upload, Workspace]:
+    upload = tx.uploads.get(upload_id)
+    if upload is None:
+        raise UploadNotFound
+    require_upload_link(tx, upload_id, from_)
+    who = bought_by(tx, upload, from_)
+    workspace = enter_again(tx, who, action, upload)
+    return replace(upload, by=who), workspace
 
 
 def _new_holder(tx: UploadTx, from_: Caller) -> str:

@@ -234,11 +234,12 @@ class LocalSink:
         self._store(parts)
         buffer, give_up = _drawing_buffer(), time.monotonic() + DRAW_SECONDS
         while source.remaining and time.monotonic() < give_up and not stop():
+            is_fast = source.wait_for(len(buffer), DRAW_PATIENCE_SECONDS)
             piece = buffer[: source.fill(buffer)]
             if piece:
                 see(piece)
                 self._store([piece])
-            elif not source.wait(DRAW_PATIENCE_SECONDS):
+            elif not is_fast:
                 return
 
     def _compared(self, fd: int, known: int, parts: list[Piece]) -> list[Piece]:

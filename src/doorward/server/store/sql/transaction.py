@@ -2,7 +2,6 @@
 
 import secrets
 from base64 import b32encode
-from collections.abc import Callable
 from datetime import datetime
 from functools import cached_property
 
@@ -24,34 +23,16 @@ _ID_BYTES = 16
 
 
 class SqlTx:
-    """A transaction's rows, its fixed time, and what is to happen once it is durable."""
+    """A transaction's rows, and its fixed time."""
 
     def __init__(self, connection: Connection, now: datetime) -> None:
         self._connection = connection
-        self._after: list[Callable[[], None]] = []
         self.now = now
 
     def new_id(self, prefix: str) -> str:
         """Make an id of 128 random bits in 26 lower-case characters after the prefix."""
         random = b32encode(secrets.token_bytes(_ID_BYTES)).decode().rstrip("=").lower()
         return f"{prefix}_{random}"
-
-    def after_commit(self, act: Callable[[], None]) -> None:
-        """Run ``act`` once the changes are durable."""
-        self._after.append(act)
-
-    def mark(self) -> int:
-        """Remember where the list of things to do afterwards stands."""
-        return len(self._after)
-
-    def back_to(self, mark: int) -> None:
-        """Forget what a command that was rolled back wanted to happen."""
-        del self._after[mark:]
-
-    def committed(self) -> None:
-        """Do what was to happen once the changes are durable."""
-        for act in self._after:
-            act()
 
     @cached_property
     def workspaces(self) -> SqlWorkspaces:

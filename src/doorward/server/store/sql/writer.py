@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from sqlite3 import SQLITE_BUSY, SQLITE_FULL
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Connection, Engine, RootTransaction
 from sqlalchemy.exc import OperationalError
 
 from doorward.server.problems import Busy, StorageFailed, StorageFull
@@ -90,39 +90,40 @@ class Writer:
         return batch, False
 
     def _run_batch(self, connection: Connection, batch: list[_Job]) -> None:
-        tx: SqlTx | None = None
         try:
-            tx = self._commit(connection, batch)
+            if len(batch) == 1:
+                self._commit_alone(connection, batch[0])
+            else:
+                self._commit_together(connection, batch)
         except Exception as exc:  # noqa: BLE001 - handed to whoever asked
             problem = _storage_problem(exc)
             for job in batch:
                 job.error = job.error or problem
-        if tx is not None:
-            tx.committed()
         _answer(batch)
 
-    def _commit(self, connection: Connection, batch: list[_Job]) -> SqlTx:
+    def _commit_alone(self, connection: Connection, job: _Job) -> None:
+        """Commit one command, which needs no savepoint: with it all is rolled back."""
+        with _begun(connection) as transaction:
+            try:
+                job.result = job.command(self._transaction(connection))
+            except Exception as exc:  # noqa: BLE001 - handed to whoever asked
+                job.error = _told(exc)
+                transaction.rollback()
+
+    def _commit_together(self, connection: Connection, batch: list[_Job]) -> None:
         with _begun(connection):
             tx = self._transaction(connection)
             for job in batch:
-                _run_job(connection, tx, job)
-        return tx
+                connection.exec_driver_sql("SAVEPOINT command")
+                try:
+                    job.result = job.command(tx)
+                except Exception as exc:  # noqa: BLE001 - handed to whoever asked
+                    job.error = _told(exc)
+                    connection.exec_driver_sql("ROLLBACK TO command")
+                connection.exec_driver_sql("RELEASE command")
 
 
-def _run_job(connection: Connection, tx: SqlTx, job: _Job) -> None:
-    mark = tx.mark()
-    savepoint = connection.begin_nested()
-    try:
-        job.result = job.command(tx)
-    except Exception as exc:  # noqa: BLE001 - handed to whoever asked
-        job.error = exc
-        tx.back_to(mark)
-        savepoint.rollback()
-    else:
-        savepoint.commit()
-
-
-def _begun(connection: Connection) -> Any:
+def _begun(connection: Connection) -> RootTransaction:
     """Begin a transaction, waiting for our turn among other processes."""
     give_up = time.monotonic() + BUSY_PATIENCE_SECONDS
     while True:
@@ -132,6 +133,11 @@ def _begun(connection: Connection) -> Any:
             connection.rollback()
             if _sqlite_code(exc) != SQLITE_BUSY or time.monotonic() > give_up:
                 raise
+
+
+def _told(exc: Exception) -> Exception:
+    """Give what whoever asked is told: a command's own refusal, or that the storage failed."""
+    return _storage_problem(exc) if isinstance(exc, OperationalError) else exc
 
 
 def _storage_problem(exc: Exception) -> Exception:
