@@ -18,7 +18,7 @@ from typing import TypeVar
 from doorward.server.integrity.model import StoredBlob
 from doorward.server.problems import Problem, StorageFailed, StorageFull
 from doorward.server.store.blobs.directories import DirectorySync
-from doorward.server.store.blobs.receiving import Hasher, LocalSink
+from doorward.server.store.blobs.receiving import DRAW_THREADS, Hasher, LocalSink
 from doorward.server.store.blobs.sending import LocalStretch
 from doorward.server.uploads.ports import Forget, Stored
 
@@ -47,6 +47,7 @@ class LocalBlobs:
         self.durable = durable
         self.threads = ThreadPoolExecutor(THREADS, thread_name_prefix="doorward-blobs")
         self.directories = DirectorySync(self.threads)
+        self.drawing = asyncio.Semaphore(DRAW_THREADS)
         self._readers = 0
         self._hashers: OrderedDict[str, tuple[int, list[Hasher]]] = OrderedDict()
 

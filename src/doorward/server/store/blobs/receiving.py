@@ -30,10 +30,12 @@ log = logging.getLogger("doorward.blobs")
 
 CHUNK_BYTES = 1 << 20
 LOCK_PATIENCE_SECONDS = 0.5
-# One thread draws from a socket for so long at a time, then whoever else waits for one has it.
-DRAW_SECONDS = 0.1
+# A thread draws from one socket for so long at a time, then from another's.
+DRAW_SECONDS = 0.03
 DRAW_PATIENCE_SECONDS = 0.002
-DRAW_BYTES = 1 << 18
+DRAW_BYTES = 1 << 20
+# More would wait for the interpreter's lock and for one another's cores.
+DRAW_THREADS = 3
 _PARTS_MAX = 512  # below the system's bound on one vectored write
 
 
@@ -107,11 +109,12 @@ class LocalSink:
 
         What is read stays in that processor's cache until it is stored.
         """
-        await self._settled()
-        try:
-            await self._begin(self._draw, self._take(), source, see, stop)
-        finally:
-            self.position = self._stored
+        async with self._blobs.drawing:
+            await self._settled()
+            try:
+                await self._begin(self._draw, self._take(), source, see, stop)
+            finally:
+                self.position = self._stored
 
     def sync_behind(self) -> None:
         """Begin to make durable what is stored by now, beside the writing of what comes."""
