@@ -63,6 +63,7 @@ class LocalSink:
         self._entry_durable = False
         self._is_cut = False
         self._is_unsure = False
+        self._has_gap = False
         self._parts: list[bytes] = []
         self._part_bytes = 0
         self._under_way: asyncio.Future[None] | None = None
@@ -198,15 +199,21 @@ class LocalSink:
         return fd
 
     def _store(self, parts: list[bytes]) -> None:
+        if not parts:
+            self._ready()
+            return
+        if self._has_gap:
+            raise OSError(errno.EIO, f"bytes before these of {self._key} were not stored")
+        self._has_gap = True  # until all of it is stored, nothing that comes later has a place
         fd, known, hashers = self._ready(), self._known or 0, self._hashers
-        self._hashers = None  # until all of it is stored, they are ahead of the file
+        self._hashers = None  # and these are ahead of the file
         for hasher in hashers or []:
             for part in parts:
                 hasher.update(part)
         rest = self._compared(fd, known, parts) if self._stored < known else parts
         os.lseek(fd, self._stored, os.SEEK_SET)
         self._stored += _write_all(fd, rest)
-        self._hashers = hashers
+        self._hashers, self._has_gap = hashers, False
 
     def _compared(self, fd: int, known: int, parts: list[bytes]) -> list[bytes]:
         """Pass over what is there already, and give what is to be written."""
