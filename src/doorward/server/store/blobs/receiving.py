@@ -13,7 +13,7 @@ import time
 from contextlib import suppress
 from hashlib import sha256 as new_sha256
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 from blake3 import blake3
 
@@ -28,6 +28,7 @@ log = logging.getLogger("doorward.blobs")
 
 CHUNK_BYTES = 1 << 20
 LOCK_PATIENCE_SECONDS = 0.5
+State: TypeAlias = tuple[int, int, int]
 _PARTS_MAX = 512  # below the system's bound on one vectored write
 
 
@@ -78,10 +79,10 @@ class LocalSink:
         """Say how many bytes are durable, and where the first that comes belongs."""
         self._known = self.durable = known
         self._stored = self.position = start
-        fresh = start == 0
-        self._hashers = (
-            new_hashers(sha256=self._sha256) if fresh else self._blobs.hashers_of(self._key, start)
-        )
+        if start == 0:
+            self._hashers = new_hashers(sha256=self._sha256)
+        elif self._fd is not None:
+            self._hashers = self._blobs.hashers_of(self._key, _state(self._fd, start))
 
     async def write(self, chunk: bytes) -> None:
         """Take bytes; waits only while two chunks are already held."""
@@ -255,10 +256,21 @@ class LocalSink:
 
     def _closed(self) -> None:
         fd, self._fd = self._fd, None
-        if fd is not None:
+        if fd is None:
+            return
+        try:
             if self._hashers is not None:
-                self._blobs.keep_hashers(self._key, self._stored, self._hashers)
+                now = time.time_ns()  # more exact than what a write leaves, so nobody's else
+                os.utime(fd, ns=(now, now))
+                self._blobs.keep_hashers(self._key, _state(fd, self._stored), self._hashers)
+        finally:
             os.close(fd)  # and with it the lock
+
+
+def _state(fd: int, position: int) -> State:
+    """Give what tells the blob as it is from what another process makes of it."""
+    stat = os.fstat(fd)
+    return position, stat.st_size, stat.st_mtime_ns
 
 
 def _open(path: Path) -> int:
