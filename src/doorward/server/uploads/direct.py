@@ -9,10 +9,10 @@ from dataclasses import replace
 from doorward.server.permission.actions import Action
 from doorward.server.permission.caller import Caller
 from doorward.server.problems import DirectUnavailable, PermissionDenied
-from doorward.server.uploads.model import Upload
+from doorward.server.uploads.model import Upload, UploadStatus
 from doorward.server.uploads.ports import UploadTx
 from doorward.server.uploads.receiving import Hold, hold_judged
-from doorward.server.uploads.service import find_upload, is_buyer, require_open
+from doorward.server.uploads.service import close_upload, find_upload, is_buyer, require_open
 
 PART_BYTES_MIN = 8 << 20  # above the 5 MiB that the stores want of every part but the last
 PARTS_MAX = 1000
@@ -33,6 +33,15 @@ def note_multipart(tx: UploadTx, upload: Upload, multipart_id: str) -> None:
     if current is not None:
         require_open(current)
     tx.direct.add(upload.id, multipart_id)
+
+
+def fail_direct(tx: UploadTx, upload: Upload, failure: str) -> None:
+    """End an upload that the store did not take; of one that has ended it keeps nothing either."""
+    current = tx.uploads.get(upload.id)
+    if current is not None and current.status.open:
+        close_upload(tx, current, UploadStatus.FAILED, failure)
+    elif current is not None and current.blob_key is None and upload.blob_key is not None:
+        tx.blobs.doom(upload.blob_key)
 
 
 def hold_direct(tx: UploadTx, who: Caller, upload_id: str) -> tuple[Hold, str]:

@@ -1,5 +1,6 @@
 """Bytes that go straight to a real S3 store: never visible before the server has read them."""
 
+import asyncio
 import random
 from hashlib import sha256
 
@@ -7,6 +8,7 @@ import httpx2
 import pytest
 from blake3 import blake3
 
+from doorward.server.store.blobs.cloud import S3Parts
 from doorward.server.uploads.direct import PARTS_MAX, part_sizes
 from s3_server import ACCESS_KEY, SECRET_KEY, BadRoad
 from support import problem
@@ -243,3 +245,25 @@ def test_parts_are_few_and_add_up(size):
     assert sum(sizes) == size
     assert len(sizes) <= PARTS_MAX
     assert all(8 * MIB <= part <= 5 << 30 for part in sizes[:-1])
+
+
+def test_an_upload_that_is_given_up_while_the_store_begins_it_frees_its_quota_once(
+    far, alice, home, monkeypatch
+):
+    begin = S3Parts.begin
+
+    async def begin_late(parts, key):
+        begun = await begin(parts, key)
+        await asyncio.to_thread(give_up)
+        return begun
+
+    def give_up():
+        [event] = alice.get(f"events?workspace={home}").json()["data"]
+        assert alice.delete(f"uploads/{event['subject_id']}").status_code == 204
+
+    monkeypatch.setattr(S3Parts, "begin", begin_late)
+    answer = alice.declare(home, "a.bin", 1000, direct=True)
+
+    assert problem(answer) == (410, "upload_closed")
+    workspace = far.client.portal.call(far.store().read, lambda tx: tx.workspaces.get(home))
+    assert workspace.reserved_bytes == 0

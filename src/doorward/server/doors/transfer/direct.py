@@ -16,10 +16,9 @@ from doorward.server.problems import (
     SizeMismatch,
 )
 from doorward.server.uploads import direct, receiving
-from doorward.server.uploads.model import Upload, UploadStatus
+from doorward.server.uploads.model import Upload
 from doorward.server.uploads.ports import PartStore, Stored
 from doorward.server.uploads.receiving import Hold
-from doorward.server.uploads.service import close_upload
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,9 +49,7 @@ class DirectUploads:
             )
         except Problem as problem:
             failure = problem.code
-            await self._house.store.write(
-                lambda tx: close_upload(tx, upload, UploadStatus.FAILED, failure)
-            )
+            await self._house.store.write(lambda tx: direct.fail_direct(tx, upload, failure))
             raise
         return self._parts(upload, multipart_id)
 
