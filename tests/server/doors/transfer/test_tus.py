@@ -8,6 +8,7 @@ from hashlib import md5, sha1, sha256
 
 import pytest
 
+from doorward.server.store.blobs.local import LocalBlobs
 from support import problem
 
 V1 = {"Tus-Resumable": "1.0.0"}
@@ -674,6 +675,39 @@ def test_a_concatenation_that_a_crash_ended_comes_to_nothing_and_its_parts_stay(
     full = alice.declare(home, "b", 50 << 30)
     assert full.json()["reserved_bytes"] == 11
     assert create(None, Upload_Concat=concatenation).status_code == 201
+
+
+def test_a_concatenation_that_a_stop_ended_gives_its_promise_back(
+    create, parts, alice, home, monkeypatch
+):
+    concatenation = f"final;{' '.join(parts)}"
+
+    def stop(*_):
+        raise asyncio.CancelledError
+
+    with monkeypatch.context() as stopping:
+        stopping.setattr(LocalBlobs, "read", stop)
+        with pytest.raises(concurrent.futures.CancelledError):
+            create(None, Upload_Concat=concatenation)
+
+    full = alice.declare(home, "b", 50 << 30)
+    assert full.json()["reserved_bytes"] == 11
+    assert create(None, Upload_Concat=concatenation).status_code == 201
+
+
+def test_an_empty_part_adds_nothing(create, parts):
+    empty = create(0, Upload_Concat="partial").headers["location"]
+
+    answer = create(None, Upload_Concat=f"final;{parts[0]} {empty} {parts[1]}")
+
+    assert (answer.status_code, answer.headers["upload-offset"]) == (201, "11")
+
+
+def test_a_concatenation_of_too_many_parts_is_refused(create, parts):
+    assert problem(create(None, Upload_Concat=f"final;{f'{parts[0]} ' * 501}")) == (
+        400,
+        "malformed_request",
+    )
 
 
 def test_a_plain_put_fills_a_part_too(create, alice, house, home):

@@ -47,6 +47,7 @@ WORKSPACES = f"{PREFIX}workspaces/"
 METHODS = "OPTIONS, POST"
 _ID_CHARACTERS_MAX = 80
 _FINAL = "final;"
+_PARTS_MAX = 500  # each is looked up anew in every transaction on the way
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,6 +171,8 @@ class _Creation:
         part_ids = [self._part_id(url) for url in listed.split()]
         if not part_ids or self.asked.header("upload-length") is not None:
             raise RequestMalformed("A final upload lists its parts and has no length of its own.")
+        if len(part_ids) > _PARTS_MAX:
+            raise RequestMalformed(f"A final upload has at most {_PARTS_MAX} parts.")
         described = self.asked.header("upload-metadata")
         new = replace(declared_in_tus(self.scope, 0, described), described=described)
         upload = await self.call.change(

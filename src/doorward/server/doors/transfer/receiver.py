@@ -149,16 +149,18 @@ class Receiver:
         async def copy(hold: Hold, holding: Holding, sink: Sink) -> Received:
             sink.begin(known=0, start=0)
             for part in parts:
-                await self._copy(part, holding, sink)
+                if part.declared.size:  # an empty one never had a blob
+                    await self._copy(part, holding, sink)
             return await self._finish(hold, sink, self._placing.inspector(hold))
 
         try:
             return await self._alone_with(hold, copy)
-        except Problem as problem:
-            failure = problem.code
-            await self._house.store.write(
+        except BaseException as exc:
+            failure = exc.code if isinstance(exc, Problem) else "interrupted"
+            failing = self._house.store.write(
                 lambda tx: receiving.fail_concatenation(tx, upload_id, failure)
             )
+            await asyncio.shield(failing)
             raise
 
     async def _alone_with(
