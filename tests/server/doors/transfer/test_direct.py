@@ -118,9 +118,14 @@ def test_other_bytes_than_declared_are_refused_and_go(far, alice, home, bucket):
 
 
 def test_fewer_bytes_than_declared_are_refused_and_go(far, alice, home, bucket):
-    upload = declared(alice, home)
+    """The URLs take none but what was declared, so these come by the store's own keys."""
+    upload = declared(alice, home, b"hello")
+    s3 = bucket.client()
+    [begun] = s3.list_multipart_uploads(Bucket=bucket.name)["Uploads"]
+    this = {"Bucket": bucket.name, "Key": begun["Key"], "UploadId": begun["UploadId"]}
 
-    answer = complete(alice, upload, send_parts(upload, CONTENT[:-1]))
+    stored = s3.upload_part(**this, PartNumber=1, Body=b"hell")
+    answer = complete(alice, upload, [{"number": 1, "etag": stored["ETag"]}])
 
     assert problem(answer) == (422, "size_mismatch")
     far.sweep()
@@ -267,3 +272,14 @@ def test_an_upload_that_is_given_up_while_the_store_begins_it_frees_its_quota_on
     assert problem(answer) == (410, "upload_closed")
     workspace = far.client.portal.call(far.store().read, lambda tx: tx.workspaces.get(home))
     assert workspace.reserved_bytes == 0
+
+
+def test_a_parts_url_takes_no_more_and_no_less_than_the_part(alice, home, bucket):
+    upload = declared(alice, home, b"hello")
+    [part] = upload["parts"]
+
+    for content in (b"hell", b"hello!", b"x" * MIB):
+        assert httpx2.put(part["url"], content=content).status_code == 403
+
+    assert complete(alice, upload, send_parts(upload, b"hello")).status_code == 201
+    assert list(bucket.objects().values()) == [5]

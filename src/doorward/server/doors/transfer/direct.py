@@ -110,6 +110,6 @@ class DirectUploads:
     def _parts(self, upload: Upload, multipart_id: str) -> list[Part]:
         sizes = direct.part_sizes(upload.declared.size)
         life = self._house.limits.url_life_seconds
-        urls = self._store().urls(upload.blob_key or "", multipart_id, len(sizes), life)
+        urls = self._store().urls(upload.blob_key or "", multipart_id, sizes, life)
         numbered = enumerate(zip(urls, sizes, strict=True), 1)
         return [Part(number, url, size) for number, (url, size) in numbered]
