@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from doorward.server.permission.actions import Action
 from doorward.server.permission.caller import Caller
-from doorward.server.problems import DirectUnavailable, PermissionDenied
+from doorward.server.problems import DirectUnavailable, LinkEnded, PermissionDenied
 from doorward.server.uploads.model import Upload, UploadStatus
 from doorward.server.uploads.ports import UploadTx
 from doorward.server.uploads.receiving import Hold, hold_judged
@@ -47,11 +47,14 @@ def fail_direct(tx: UploadTx, upload: Upload, failure: str) -> None:
 def hold_direct(tx: UploadTx, who: Caller, upload_id: str) -> tuple[Hold, str]:
     """Take hold of an upload to have its parts joined; gives the store's own name of it too.
 
-    Raises UploadNotFound, PermissionDenied, UploadClosed, DirectUnavailable.
+    Raises UploadNotFound, PermissionDenied, UploadClosed, LinkEnded, DirectUnavailable.
     """
     upload = require_open(find_upload(tx, who, Action.UPLOAD_FINISH, upload_id))
     if not is_buyer(who, upload):
         raise PermissionDenied("Only whoever created an upload ends it.", reason="not-the-uploader")
+    link = tx.links.get(upload.link_id or "")
+    if link is not None and link.killed_at is not None:
+        raise LinkEnded(reason="killed")
     multipart_id = tx.direct.get(upload_id)
     if multipart_id is None:
         raise DirectUnavailable("This upload takes its bytes at its own URL.")

@@ -283,3 +283,16 @@ def test_a_parts_url_takes_no_more_and_no_less_than_the_part(alice, home, bucket
 
     assert complete(alice, upload, send_parts(upload, b"hello")).status_code == 201
     assert list(bucket.objects().values()) == [5]
+
+
+def test_a_killed_link_ends_a_direct_upload_until_it_is_renewed(alice, home):
+    upload = declared(alice, home, b"hello")
+    tags = send_parts(upload, b"hello")
+    [link] = alice.get(f"links?workspace={home}").json()["data"]
+    assert alice.delete(f"links/{link['id']}").status_code == 204
+
+    assert problem(complete(alice, upload, tags)) == (410, "link_ended")
+    assert files(alice, home) == []
+
+    assert alice.post(f"uploads/{upload['id']}/renew").status_code == 200
+    assert complete(alice, upload, tags).status_code == 201

@@ -63,9 +63,9 @@ class DirectUploads:
     async def complete(self, who: Caller, upload_id: str, tags: Sequence[tuple[int, str]]) -> Node:
         """Have the parts joined, read what came of it, and make it a file.
 
-        Raises UploadNotFound, PermissionDenied, UploadClosed, DirectUnavailable, PartsInvalid,
-        SizeMismatch, ChecksumMismatch, UploadSuperseded, NameTaken, ParentInvalid, QuotaExceeded,
-        MediaTypeRefused, PolicyRefused, StorageFull, StorageFailed.
+        Raises UploadNotFound, PermissionDenied, UploadClosed, LinkEnded, DirectUnavailable,
+        PartsInvalid, SizeMismatch, ChecksumMismatch, UploadSuperseded, NameTaken, ParentInvalid,
+        QuotaExceeded, MediaTypeRefused, PolicyRefused, StorageFull, StorageFailed.
         """
         hold, multipart_id = await self._house.store.write(
             lambda tx: direct.hold_direct(tx, who, upload_id)
