@@ -41,6 +41,7 @@ from doorward.server.uploads.receiving import Hold
 
 PROGRESS_SECONDS = 1.0
 _HANDOVER_SECONDS = 10.0
+_HANDOVER_LOOK_SECONDS = 0.01
 # Of these no later request makes a file: other bytes than declared, or a pass that is gone.
 FINAL = (
     SizeMismatch,
@@ -180,7 +181,7 @@ class Receiver:
             sink = self._sink(hold)
             try:
                 self.check_revoked(hold.upload)
-                hold = await self._alone(hold, sink)
+                hold = await self._alone(hold, holding, sink)
                 done = await work(hold, holding, sink)
             except BaseException as exc:
                 await asyncio.shield(self._let_go(hold, sink, exc, keep=keep))
@@ -211,8 +212,11 @@ class Receiver:
         sha256 = (hold.upload.declared.checksum or "").startswith("sha256:")
         return self._house.blobs.receive(hold.blob_key, sha256=sha256, forget=forget)
 
-    async def _alone(self, hold: Hold, sink: Sink) -> Hold:
-        """Wait until whoever held the upload has let go, and see how far that one came."""
+    async def _alone(self, hold: Hold, holding: Holding, sink: Sink) -> Hold:
+        """Wait until whoever held the upload has let go, and see how far that one came.
+
+        Only the newest waits on, and no thread does, so that a crowd for one upload stops no other.
+        """
         give_up = time.monotonic() + _HANDOVER_SECONDS
         while True:
             try:
@@ -220,6 +224,9 @@ class Receiver:
             except BlobHeld:
                 if time.monotonic() > give_up:
                     raise UploadHeld(headers={"Retry-After": "1"}) from None
+                await asyncio.sleep(_HANDOVER_LOOK_SECONDS)
+                if holding.asked:
+                    raise holding.why from None
             else:
                 break
         if not hold.taken_over:

@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 log = logging.getLogger("doorward.blobs")
 
 CHUNK_BYTES = 1 << 20
-LOCK_PATIENCE_SECONDS = 0.5
 State: TypeAlias = tuple[int, int, int]
 _PARTS_MAX = 512  # below the system's bound on one vectored write
 
@@ -284,16 +283,10 @@ def _open(path: Path) -> int:
 
 
 def _lock(fd: int) -> None:
-    give_up = time.monotonic() + LOCK_PATIENCE_SECONDS
-    while True:
-        try:
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            if time.monotonic() > give_up:
-                raise BlobHeld from None
-            time.sleep(0.01)
-        else:
-            return
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise BlobHeld from None
 
 
 def _write_all(fd: int, parts: list[bytes]) -> int:
