@@ -460,6 +460,17 @@ def test_an_upload_that_expired_is_gone(house, url):
 # Checksum
 
 
+def test_a_checksum_that_is_there_twice_is_refused_and_not_passed_over(house, url):
+    wrong = ("Upload-Checksum", f"sha256 {b64(sha256(b'other').digest())}")
+    headers = [*BYTES.items(), ("Upload-Offset", "0"), wrong, wrong]
+
+    assert problem(house.client.patch(url, content=b"hello", headers=headers)) == (
+        400,
+        "malformed_request",
+    )
+    assert head(house, url).headers["upload-offset"] == "0"
+
+
 @pytest.mark.parametrize("kind", [sha1, md5, sha256])
 def test_bytes_with_the_right_checksum_are_taken(house, url, kind):
     checksum = f"{kind().name} {b64(kind(b'123').digest())}"

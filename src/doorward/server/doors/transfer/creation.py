@@ -120,7 +120,7 @@ class _Creation:
         if ietf.is_asked(self.scope):
             return await self._in_draft()
         tus.check_version(self.asked)
-        concatenation = self.asked.header("upload-concat")
+        concatenation = self.asked.only("upload-concat")
         if concatenation is not None and concatenation.startswith(_FINAL):
             return await self._concatenated(concatenation.removeprefix(_FINAL))
         if concatenation not in {None, "partial"}:
@@ -131,7 +131,7 @@ class _Creation:
         size, has_body = self._announced_size(), self._has_body()
         if has_body and tus.media_type(self.asked.header("content-type")) != tus.MEDIA_TYPE:
             raise MediaTypeUnsupported(f"Send the bytes as {tus.MEDIA_TYPE}.")
-        check = asked_check(self.asked.header("upload-checksum"))
+        check = asked_check(self.asked.only("upload-checksum"))
         described = self.asked.header("upload-metadata")
         new = declared_in_tus(self.scope, size, described)
         upload = await self._create(replace(new, partial=partial, described=described))
