@@ -32,7 +32,7 @@ class UploadRows(Protocol):
         """List open uploads whose life is over."""
 
     def receiving(self, limit: int) -> list[Upload]:
-        """List uploads that say that bytes are coming."""
+        """List uploads that say that bytes are coming, or that are to be made of others."""
 
 
 class BlobRows(Protocol):
