@@ -187,6 +187,14 @@ class House:
         asyncio.run(self.client.app(scope, _once(receive), send))
         return taken, time.monotonic() - began
 
+    async def drive(self, method: str, url: str, content: bytes) -> httpx2.Response:
+        """Send a body in one piece, in the event loop that is running."""
+
+        async def receive():
+            return {"type": "http.request", "body": content, "more_body": False}
+
+        return await self._drive(method, url, _once(receive))
+
     async def _drive(
         self, method: str, url: str, receive, client=("127.0.0.1", 1), headers=()
     ) -> httpx2.Response:

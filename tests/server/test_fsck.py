@@ -13,6 +13,8 @@ import pytest
 from doorward.server.fsck import Fsck, Plan
 from doorward.server.integrity.mending import is_broken, mend, safe_name
 from doorward.server.integrity.model import Fault, Finding
+from doorward.server.problems import StorageFailed
+from doorward.server.store.blobs.cloud import CloudObjects
 from doorward.server.store.blobs.local import LocalBlobs
 from support import problem
 
@@ -397,3 +399,20 @@ def test_what_went_between_the_finding_and_the_mending_is_left_alone(house):
     assert house.client.portal.call(house.store().write, lambda tx: mend(tx, gone)) == (
         "gone meanwhile"
     )
+
+
+def test_a_store_that_can_not_be_read_for_a_moment_damages_nothing(house_with, bucket, monkeypatch):
+    far = house_with(**bucket.settings())
+    alice = far.person("alice")
+    file = alice.upload(alice.home(), "a.txt", b"content")
+    far.sweep()
+
+    async def unreachable(*_):
+        raise StorageFailed
+
+    with monkeypatch.context() as outage:
+        outage.setattr(CloudObjects, "get", unreachable)
+        with pytest.raises(StorageFailed):
+            fsck(far, replace(PATIENT, repair=True))
+
+    assert alice.get(f"files/{file['id']}/content").content == b"content"

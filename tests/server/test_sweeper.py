@@ -55,3 +55,34 @@ def test_a_sweep_with_nothing_to_do_does_nothing(alice, house):
     swept(house)
 
     assert alice.get(f"files/{file['id']}/content").content == b"kept"
+
+
+def test_a_sweep_looks_through_open_uploads_once_and_not_for_every_blob(alice, house):
+    home = alice.home()
+    idle = claim_steps(house, "before")
+    for number in range(100):
+        alice.declare(home, f"{number}.txt", 0)
+
+    assert claim_steps(house, "after") < 2 * idle
+
+
+def claim_steps(house, prefix: str) -> int:
+    """Claim a hundred blobs, and say how much SQLite has to do for it."""
+    steps = 0
+
+    def step() -> int:
+        nonlocal steps
+        steps += 1
+        return 0
+
+    def claim(tx) -> None:
+        keys = [f"{prefix}/{number}" for number in range(100)]
+        for key in keys:
+            tx.blobs.doom(key)
+        connection = tx._connection.connection
+        connection.set_progress_handler(step, 10)
+        tx.blobs.forget(tx.blobs.claim(tx.now, len(keys)))
+        connection.set_progress_handler(None, 0)
+
+    house.client.portal.call(house.store().write, claim)
+    return steps

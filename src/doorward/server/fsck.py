@@ -16,7 +16,7 @@ from doorward.server.commands import Store, Tx
 from doorward.server.integrity.mending import is_broken, mend, mend_blob
 from doorward.server.integrity.model import Fault, Finding, NamedBlob, OpenUpload, StoredBlob
 from doorward.server.integrity.ports import BlobInventory
-from doorward.server.uploads.sound import is_sound
+from doorward.server.uploads.sound import is_sound, is_sound_or_raises
 
 T = TypeVar("T")
 
@@ -174,8 +174,12 @@ class Fsck:
         return replace(found, repaired=done)
 
     async def _is_sound(self, key: str, blob: NamedBlob) -> bool:
-        """Say whether the bytes under a key are those of a blob; reads all of them."""
-        return await is_sound(self._blobs, key, blob.size, blob.digest, self._pace)
+        """Say whether the bytes under a key are those of a blob; reads all of them.
+
+        What a disk can't read is lost. A store far away may be out of reach: that ends the run.
+        """
+        judge = is_sound_or_raises if self._blobs.remote else is_sound
+        return await judge(self._blobs, key, blob.size, blob.digest, self._pace)
 
     async def _pace(self, read_bytes: int) -> None:
         self.progress.scrubbed_bytes += read_bytes

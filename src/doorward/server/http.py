@@ -17,24 +17,35 @@ PIECE_BYTES_MAX = 256 * 1024
 
 
 class BoundedHttp(HttpToolsProtocol):
-    """Refuses a request whose line and headers do not end; the parser itself keeps no bound."""
+    """Ends a request whose head, or what follows its body, does not end.
+
+    The parser itself keeps no bound.
+    """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._in_head = True
-        self._head_bytes = 0
+        self._held_bytes = 0  # since the request began, or since the last piece of its body
         self._body_bytes = 0
         self._inlet: Inlet | None = None
         self._outlet: Outlet | None = None
         self._stays = True
 
     def data_received(self, data: bytes) -> None:
-        """Take bytes, and end a connection that sends a head without end."""
-        if self._in_head:
-            self._head_bytes += len(data)
+        """Take bytes, and end a connection that sends a head, or trailers, without end."""
+        self._held_bytes += len(data)
         super().data_received(data)
-        if self._in_head and self._head_bytes > HEAD_BYTES_MAX:
+        if self._held_bytes <= HEAD_BYTES_MAX:
+            return
+        if self._in_head:
             self.send_400_response("Request headers are too large.")
+        else:
+            self.transport.close()  # an answer may be on its way already
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Take a header; what comes after the body is none, whatever it is called."""
+        if self._in_head:
+            super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
         """From here on it is a body, which others bound; interim responses can be sent."""
@@ -54,6 +65,7 @@ class BoundedHttp(HttpToolsProtocol):
         Joining and copying every piece costs a stream of large uploads a quarter of its speed.
         """
         self._body_bytes += len(body)
+        self._held_bytes = 0
         cycle = self.cycle
         if cycle.body or cycle.response_complete or self.parser.should_upgrade():
             super().on_body(body)
@@ -65,7 +77,7 @@ class BoundedHttp(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         """The next request of the connection begins with a head."""
-        self._in_head, self._head_bytes, self._body_bytes = True, 0, 0
+        self._in_head, self._held_bytes, self._body_bytes = True, 0, 0
         super().on_message_complete()
 
     def connection_lost(self, exc: Exception | None) -> None:

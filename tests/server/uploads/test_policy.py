@@ -4,6 +4,7 @@ import time
 
 import pytest
 
+from doorward.server.doors.transfer.incoming import Incoming
 from doorward.server.doors.transfer.receiver import Part
 from doorward.server.permission.caller import Caller, Credential, Origin
 from doorward.server.problems import MediaTypeRefused
@@ -162,7 +163,7 @@ def test_first_bytes_that_came_in_another_request_are_judged_before_the_file_is_
         async def receive():
             return {"type": "http.request", "body": body[start:stop], "more_body": False}
 
-        return await receiver.receive(upload, from_, Part(start), receive)
+        return await receiver.receive(upload, from_, Part(start), Incoming(receive))
 
     async def send_all():
         await send(0, first)

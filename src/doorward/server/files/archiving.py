@@ -14,6 +14,8 @@ from doorward.server.permission.caller import Caller
 from doorward.server.problems import FileNotFound, FolderTooLarge, NameInvalid, NotAFolder
 
 ENTRIES_MAX = 10_000
+# Windows has these in no name; a folder called "C:" would even lead out of where it is unpacked.
+_TO_PLAIN = str.maketrans(dict.fromkeys('<>:"|?*', "_"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,9 +89,9 @@ def _entry(node: Node, path: str) -> Entry:
 
 
 def _safe(name: str) -> str:
-    """Give the name, or one that says nothing, where rules of today would not let it in."""
+    """Give the name as every system can unpack it, or one that says nothing where none can."""
     try:
-        return checked_name(name)
+        return checked_name(name.translate(_TO_PLAIN))
     except NameInvalid:
         return "unnamed"
 

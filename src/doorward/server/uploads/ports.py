@@ -32,7 +32,7 @@ class UploadRows(Protocol):
         """List open uploads whose life is over."""
 
     def receiving(self, limit: int) -> list[Upload]:
-        """List uploads that say that bytes are coming."""
+        """List uploads that say that bytes are coming, or that are to be made of others."""
 
 
 class BlobRows(Protocol):
@@ -264,8 +264,10 @@ class PartStore(Protocol):
     async def begin(self, key: str) -> str:
         """Expect an object in parts, and name that; raises StorageFull, StorageFailed."""
 
-    def urls(self, key: str, multipart_id: str, count: int, life_seconds: int) -> list[str]:
-        """Give the URLs that take the parts, in order."""
+    def urls(
+        self, key: str, multipart_id: str, sizes: Sequence[int], life_seconds: int
+    ) -> list[str]:
+        """Give the URLs that take the parts of these sizes and no others, in order."""
 
     async def join(self, key: str, multipart_id: str, tags: Sequence[tuple[int, str]]) -> int:
         """Make one object of the parts and say how large it is; doing it again does no harm.

@@ -223,3 +223,14 @@ def test_the_size_is_said_right_whatever_an_archive_holds(limit, entries):
                     with writer.open(archive._info(entry), "w", force_zip64=True) as out:
                         out.write(bytes(entry.content.size))
         assert archive.archive_size(listed) == made.length
+
+
+def test_no_name_leads_out_of_where_an_archive_is_unpacked_on_windows(alice):
+    home = alice.home()
+    folder = alice.post(f"workspaces/{home}/folders", name="C:").json()
+    for name in ("a:b.txt", "a?b.txt"):
+        alice.upload(home, name, b"content", parent_id=folder["id"])
+
+    answer = alice.get(f"files/{folder['id']}/zip")
+
+    assert list(unzipped(answer.content)) == ["C_/", "C_/a_b.txt", "C_/a_b (2).txt"]

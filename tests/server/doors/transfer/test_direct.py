@@ -1,5 +1,6 @@
 """Bytes that go straight to a real S3 store: never visible before the server has read them."""
 
+import asyncio
 import random
 from hashlib import sha256
 
@@ -7,6 +8,7 @@ import httpx2
 import pytest
 from blake3 import blake3
 
+from doorward.server.store.blobs.cloud import S3Parts
 from doorward.server.uploads.direct import PARTS_MAX, part_sizes
 from s3_server import ACCESS_KEY, SECRET_KEY, BadRoad
 from support import problem
@@ -116,9 +118,14 @@ def test_other_bytes_than_declared_are_refused_and_go(far, alice, home, bucket):
 
 
 def test_fewer_bytes_than_declared_are_refused_and_go(far, alice, home, bucket):
-    upload = declared(alice, home)
+    """The URLs take none but what was declared, so these come by the store's own keys."""
+    upload = declared(alice, home, b"hello")
+    s3 = bucket.client()
+    [begun] = s3.list_multipart_uploads(Bucket=bucket.name)["Uploads"]
+    this = {"Bucket": bucket.name, "Key": begun["Key"], "UploadId": begun["UploadId"]}
 
-    answer = complete(alice, upload, send_parts(upload, CONTENT[:-1]))
+    stored = s3.upload_part(**this, PartNumber=1, Body=b"hell")
+    answer = complete(alice, upload, [{"number": 1, "etag": stored["ETag"]}])
 
     assert problem(answer) == (422, "size_mismatch")
     far.sweep()
@@ -243,3 +250,49 @@ def test_parts_are_few_and_add_up(size):
     assert sum(sizes) == size
     assert len(sizes) <= PARTS_MAX
     assert all(8 * MIB <= part <= 5 << 30 for part in sizes[:-1])
+
+
+def test_an_upload_that_is_given_up_while_the_store_begins_it_frees_its_quota_once(
+    far, alice, home, monkeypatch
+):
+    begin = S3Parts.begin
+
+    async def begin_late(parts, key):
+        begun = await begin(parts, key)
+        await asyncio.to_thread(give_up)
+        return begun
+
+    def give_up():
+        [event] = alice.get(f"events?workspace={home}").json()["data"]
+        assert alice.delete(f"uploads/{event['subject_id']}").status_code == 204
+
+    monkeypatch.setattr(S3Parts, "begin", begin_late)
+    answer = alice.declare(home, "a.bin", 1000, direct=True)
+
+    assert problem(answer) == (410, "upload_closed")
+    workspace = far.client.portal.call(far.store().read, lambda tx: tx.workspaces.get(home))
+    assert workspace.reserved_bytes == 0
+
+
+def test_a_parts_url_takes_no_more_and_no_less_than_the_part(alice, home, bucket):
+    upload = declared(alice, home, b"hello")
+    [part] = upload["parts"]
+
+    for content in (b"hell", b"hello!", b"x" * MIB):
+        assert httpx2.put(part["url"], content=content).status_code == 403
+
+    assert complete(alice, upload, send_parts(upload, b"hello")).status_code == 201
+    assert list(bucket.objects().values()) == [5]
+
+
+def test_a_killed_link_ends_a_direct_upload_until_it_is_renewed(alice, home):
+    upload = declared(alice, home, b"hello")
+    tags = send_parts(upload, b"hello")
+    [link] = alice.get(f"links?workspace={home}").json()["data"]
+    assert alice.delete(f"links/{link['id']}").status_code == 204
+
+    assert problem(complete(alice, upload, tags)) == (410, "link_ended")
+    assert files(alice, home) == []
+
+    assert alice.post(f"uploads/{upload['id']}/renew").status_code == 200
+    assert complete(alice, upload, tags).status_code == 201

@@ -8,6 +8,8 @@ from hashlib import md5, sha1, sha256
 
 import pytest
 
+from doorward.server.store.blobs.local import LocalBlobs
+from doorward.server.uploads.model import Upload
 from support import problem
 
 V1 = {"Tus-Resumable": "1.0.0"}
@@ -459,6 +461,17 @@ def test_an_upload_that_expired_is_gone(house, url):
 # Checksum
 
 
+def test_a_checksum_that_is_there_twice_is_refused_and_not_passed_over(house, url):
+    wrong = ("Upload-Checksum", f"sha256 {b64(sha256(b'other').digest())}")
+    headers = [*BYTES.items(), ("Upload-Offset", "0"), wrong, wrong]
+
+    assert problem(house.client.patch(url, content=b"hello", headers=headers)) == (
+        400,
+        "malformed_request",
+    )
+    assert head(house, url).headers["upload-offset"] == "0"
+
+
 @pytest.mark.parametrize("kind", [sha1, md5, sha256])
 def test_bytes_with_the_right_checksum_are_taken(house, url, kind):
     checksum = f"{kind().name} {b64(kind(b'123').digest())}"
@@ -648,8 +661,9 @@ def test_a_concatenation_that_fails_leaves_its_parts_for_another_try(create, par
     assert create(None, Upload_Concat=concatenation).status_code == 201
 
 
+@pytest.mark.parametrize("after", ["declared", "held"])
 def test_a_concatenation_that_a_crash_ended_comes_to_nothing_and_its_parts_stay(
-    create, parts, alice, house, home
+    create, parts, alice, house, home, after
 ):
     """Whoever asks again makes another one; this one would hold its quota for a day."""
     from doorward.server.sweeper import recover
@@ -660,7 +674,8 @@ def test_a_concatenation_that_a_crash_ended_comes_to_nothing_and_its_parts_stay(
 
     async def crash(command):
         done = await write(command)
-        if isinstance(done, tuple) and isinstance(done[0], receiving.Hold):
+        held = isinstance(done, tuple) and isinstance(done[0], receiving.Hold)
+        if held if after == "held" else isinstance(done, Upload):
             store.write = write
             raise asyncio.CancelledError
         return done
@@ -674,6 +689,39 @@ def test_a_concatenation_that_a_crash_ended_comes_to_nothing_and_its_parts_stay(
     full = alice.declare(home, "b", 50 << 30)
     assert full.json()["reserved_bytes"] == 11
     assert create(None, Upload_Concat=concatenation).status_code == 201
+
+
+def test_a_concatenation_that_a_stop_ended_gives_its_promise_back(
+    create, parts, alice, home, monkeypatch
+):
+    concatenation = f"final;{' '.join(parts)}"
+
+    def stop(*_):
+        raise asyncio.CancelledError
+
+    with monkeypatch.context() as stopping:
+        stopping.setattr(LocalBlobs, "read", stop)
+        with pytest.raises(concurrent.futures.CancelledError):
+            create(None, Upload_Concat=concatenation)
+
+    full = alice.declare(home, "b", 50 << 30)
+    assert full.json()["reserved_bytes"] == 11
+    assert create(None, Upload_Concat=concatenation).status_code == 201
+
+
+def test_an_empty_part_adds_nothing(create, parts):
+    empty = create(0, Upload_Concat="partial").headers["location"]
+
+    answer = create(None, Upload_Concat=f"final;{parts[0]} {empty} {parts[1]}")
+
+    assert (answer.status_code, answer.headers["upload-offset"]) == (201, "11")
+
+
+def test_a_concatenation_of_too_many_parts_is_refused(create, parts):
+    assert problem(create(None, Upload_Concat=f"final;{f'{parts[0]} ' * 501}")) == (
+        400,
+        "malformed_request",
+    )
 
 
 def test_a_plain_put_fills_a_part_too(create, alice, house, home):

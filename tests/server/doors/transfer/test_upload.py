@@ -1,4 +1,6 @@
 import asyncio
+import sqlite3
+import time
 from hashlib import sha256
 
 import pytest
@@ -449,3 +451,32 @@ def test_a_declaration_of_another_form_is_refused(alice, home, body):
     answer = alice.post(f"workspaces/{home}/uploads", **body)
 
     assert problem(answer) == (422, "invalid_request")
+
+
+def test_a_crowd_that_waits_for_one_upload_keeps_nobody_else_from_the_disk(house, alice, home):
+    declared = alice.declare(home, "a.bin", 5).json()
+    blobs = house.client.app._app._blobs
+
+    async def crowd_in() -> tuple[float, list]:
+        first = blobs.receive(key_of(house, declared), sha256=False, forget=None)
+        await first.open()
+        crowd = [
+            asyncio.create_task(house.drive("PUT", declared["url"], b"hello")) for _ in range(100)
+        ]
+        await asyncio.sleep(0.5)
+        began = time.monotonic()
+        await blobs.check()
+        took = time.monotonic() - began
+        await first.close()
+        return took, await asyncio.gather(*crowd)
+
+    took, answers = asyncio.run(crowd_in())
+
+    assert took < 0.2
+    assert sorted(answer.status_code for answer in answers) == [201] + [409] * 99
+
+
+def key_of(house, declared) -> str:
+    with sqlite3.connect(house.data / "doorward.db") as database:
+        [(key,)] = database.execute("SELECT blob_key FROM uploads WHERE id = ?", (declared["id"],))
+    return key

@@ -5,7 +5,9 @@ import random
 
 import pytest
 
+from doorward.server.permission.caller import Caller, Credential, Origin
 from doorward.server.store.blobs.fastio_api import _wanted_wait
+from doorward.server.uploads.receiving import hold_upload, release_upload
 from fastio_server import KEY, FastioServer, Refusal, until
 from s3_server import BadRoad
 from support import problem
@@ -206,3 +208,18 @@ def test_the_key_is_in_no_log_answer_or_representation(house_with, fastio, caplo
     shown = f"{caplog.text} {vars(blobs.objects)!r} {vars(blobs.objects._api)!r} {answer.text}"
     assert "fio_the-wrong-one" not in shown
     assert KEY not in shown
+
+
+def test_a_request_that_lets_go_after_the_end_leaves_the_file_there(far, alice):
+    """It may have waited for its turn while a newer one brought the last byte."""
+    declared = alice.declare(alice.home(), "a.txt", 5).json()
+    [link] = alice.get(f"links?workspace={alice.home()}").json()["data"]
+    from_ = Caller("", Credential("signed_link", link["id"]), Origin("req_late"))
+    run = far.client.portal.call
+    late = run(far.store().write, lambda tx: hold_upload(tx, declared["id"], from_))
+    file = far.send(declared["url"], b"hello").json()
+
+    assert run(far.store().write, lambda tx: release_upload(tx, late, None))
+    far.sweep()
+
+    assert alice.get(f"files/{file['id']}/content").content == b"hello"

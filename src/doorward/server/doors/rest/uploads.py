@@ -10,6 +10,7 @@ from doorward.server.permission.actions import Action
 from doorward.server.problems import (
     ChecksumMismatch,
     DirectUnavailable,
+    LinkEnded,
     MediaTypeRefused,
     NameInvalid,
     NameTaken,
@@ -113,6 +114,7 @@ async def renew_upload(call: CallDep, upload_id: UploadId) -> UploadOut:
     raises=(
         *_GUARDED,
         UploadClosed,
+        LinkEnded,
         *_DIRECT,
         PartsInvalid,
         SizeMismatch,

@@ -48,6 +48,7 @@ WORKSPACES = f"{PREFIX}workspaces/"
 METHODS = "OPTIONS, POST"
 _ID_CHARACTERS_MAX = 80
 _FINAL = "final;"
+_PARTS_MAX = 500  # each is looked up anew in every transaction on the way
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +124,7 @@ class _Creation:
         if ietf.is_asked(self.scope):
             return await self._in_draft()
         tus.check_version(self.asked)
-        concatenation = self.asked.header("upload-concat")
+        concatenation = self.asked.only("upload-concat")
         if concatenation is not None and concatenation.startswith(_FINAL):
             return await self._concatenated(concatenation.removeprefix(_FINAL))
         if concatenation not in {None, "partial"}:
@@ -134,7 +135,7 @@ class _Creation:
         size, has_body = self._announced_size(), self._has_body()
         if has_body and tus.media_type(self.asked.header("content-type")) != tus.MEDIA_TYPE:
             raise MediaTypeUnsupported(f"Send the bytes as {tus.MEDIA_TYPE}.")
-        check = asked_check(self.asked.header("upload-checksum"))
+        check = asked_check(self.asked.only("upload-checksum"))
         described = self.asked.header("upload-metadata")
         new = declared_in_tus(self.scope, size, described)
         upload = await self._create(replace(new, partial=partial, described=described))
@@ -174,6 +175,8 @@ class _Creation:
         part_ids = [self._part_id(url) for url in listed.split()]
         if not part_ids or self.asked.header("upload-length") is not None:
             raise RequestMalformed("A final upload lists its parts and has no length of its own.")
+        if len(part_ids) > _PARTS_MAX:
+            raise RequestMalformed(f"A final upload has at most {_PARTS_MAX} parts.")
         described = self.asked.header("upload-metadata")
         new = replace(declared_in_tus(self.scope, 0, described), described=described)
         upload = await self.call.change(

@@ -16,10 +16,9 @@ from doorward.server.problems import (
     SizeMismatch,
 )
 from doorward.server.uploads import direct, receiving
-from doorward.server.uploads.model import Upload, UploadStatus
+from doorward.server.uploads.model import Upload
 from doorward.server.uploads.ports import PartStore, Stored
 from doorward.server.uploads.receiving import Hold
-from doorward.server.uploads.service import close_upload
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,9 +49,7 @@ class DirectUploads:
             )
         except Problem as problem:
             failure = problem.code
-            await self._house.store.write(
-                lambda tx: close_upload(tx, upload, UploadStatus.FAILED, failure)
-            )
+            await self._house.store.write(lambda tx: direct.fail_direct(tx, upload, failure))
             raise
         return self._parts(upload, multipart_id)
 
@@ -66,9 +63,9 @@ class DirectUploads:
     async def complete(self, who: Caller, upload_id: str, tags: Sequence[tuple[int, str]]) -> Node:
         """Have the parts joined, read what came of it, and make it a file.
 
-        Raises UploadNotFound, PermissionDenied, UploadClosed, DirectUnavailable, PartsInvalid,
-        SizeMismatch, ChecksumMismatch, UploadSuperseded, NameTaken, ParentInvalid, QuotaExceeded,
-        MediaTypeRefused, PolicyRefused, StorageFull, StorageFailed.
+        Raises UploadNotFound, PermissionDenied, UploadClosed, LinkEnded, DirectUnavailable,
+        PartsInvalid, SizeMismatch, ChecksumMismatch, UploadSuperseded, NameTaken, ParentInvalid,
+        QuotaExceeded, MediaTypeRefused, PolicyRefused, StorageFull, StorageFailed.
         """
         hold, multipart_id = await self._house.store.write(
             lambda tx: direct.hold_direct(tx, who, upload_id)
@@ -113,6 +110,6 @@ class DirectUploads:
     def _parts(self, upload: Upload, multipart_id: str) -> list[Part]:
         sizes = direct.part_sizes(upload.declared.size)
         life = self._house.limits.url_life_seconds
-        urls = self._store().urls(upload.blob_key or "", multipart_id, len(sizes), life)
+        urls = self._store().urls(upload.blob_key or "", multipart_id, sizes, life)
         numbered = enumerate(zip(urls, sizes, strict=True), 1)
         return [Part(number, url, size) for number, (url, size) in numbered]

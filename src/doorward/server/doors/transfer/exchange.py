@@ -32,6 +32,13 @@ class Asked:
         """Give a header's value where it is there exactly once."""
         return header(self.scope, name.encode())
 
+    def only(self, name: str) -> str | None:
+        """Give a header that must not be passed over; raises RequestMalformed for several."""
+        values = [value for key, value in self.scope["headers"] if key == name.encode()]
+        if len(values) > 1:
+            raise RequestMalformed(f"The header {name} is there more than once.")
+        return values[0].decode("latin-1") if values else None
+
     def number(self, name: str) -> int | None:
         """Give a header's value as a number of bytes; raises RequestMalformed."""
         return number_of(self.scope, name)

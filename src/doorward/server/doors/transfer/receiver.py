@@ -40,6 +40,7 @@ from doorward.server.uploads.ports import BlobHeld, Sink, Stored
 from doorward.server.uploads.receiving import Hold
 
 _HANDOVER_SECONDS = 10.0
+_HANDOVER_LOOK_SECONDS = 0.01
 # Of these no later request makes a file: other bytes than declared, or a pass that is gone.
 FINAL = (
     SizeMismatch,
@@ -148,16 +149,18 @@ class Receiver:
         async def copy(hold: Hold, holding: Holding, sink: Sink) -> Received:
             sink.begin(known=0, start=0)
             for part in parts:
-                await self._copy(part, holding, sink)
+                if part.declared.size:  # an empty one never had a blob
+                    await self._copy(part, holding, sink)
             return await self._finish(hold, sink, self._placing.inspector(hold))
 
         try:
             return await self._alone_with(hold, copy)
-        except Problem as problem:
-            failure = problem.code
-            await self._house.store.write(
+        except BaseException as exc:
+            failure = exc.code if isinstance(exc, Problem) else "interrupted"
+            failing = self._house.store.write(
                 lambda tx: receiving.fail_concatenation(tx, upload_id, failure)
             )
+            await asyncio.shield(failing)
             raise
 
     async def _alone_with(
@@ -177,7 +180,7 @@ class Receiver:
             sink = self._sink(hold)
             try:
                 self.check_revoked(hold.upload)
-                hold = await self._alone(hold, sink)
+                hold = await self._alone(hold, holding, sink)
                 done = await work(hold, holding, sink)
             except BaseException as exc:
                 await asyncio.shield(self._let_go(hold, sink, exc, keep=keep))
@@ -208,8 +211,11 @@ class Receiver:
         sha256 = (hold.upload.declared.checksum or "").startswith("sha256:")
         return self._house.blobs.receive(hold.blob_key, sha256=sha256, forget=forget)
 
-    async def _alone(self, hold: Hold, sink: Sink) -> Hold:
-        """Wait until whoever held the upload has let go, and see how far that one came."""
+    async def _alone(self, hold: Hold, holding: Holding, sink: Sink) -> Hold:
+        """Wait until whoever held the upload has let go, and see how far that one came.
+
+        Only the newest waits on, and no thread does, so that a crowd for one upload stops no other.
+        """
         give_up = time.monotonic() + _HANDOVER_SECONDS
         while True:
             try:
@@ -217,6 +223,9 @@ class Receiver:
             except BlobHeld:
                 if time.monotonic() > give_up:
                     raise UploadHeld(headers={"Retry-After": "1"}) from None
+                await asyncio.sleep(_HANDOVER_LOOK_SECONDS)
+                if holding.asked:
+                    raise holding.why from None
             else:
                 break
         if not hold.taken_over:

@@ -67,7 +67,7 @@ class Tus:
             offset=offset,
             length=asked.number("content-length"),
             whole_length=asked.number("upload-length"),
-            check=asked_check(asked.header("upload-checksum")),
+            check=asked_check(asked.only("upload-checksum")),
         )
         received = await self.receiver.receive(asked.upload_id, asked.from_, part, asked.body)
         return Answer(204, after(received))

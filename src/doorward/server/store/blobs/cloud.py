@@ -148,10 +148,14 @@ class S3Parts:
         """Expect an object in parts."""
         return await self._api.begin(key)
 
-    def urls(self, key: str, multipart_id: str, count: int, life_seconds: int) -> list[str]:
+    def urls(
+        self, key: str, multipart_id: str, sizes: Sequence[int], life_seconds: int
+    ) -> list[str]:
         """Give the URLs that take the parts, in order."""
-        numbers = range(1, count + 1)
-        return [self._api.part_url(key, multipart_id, n, life_seconds) for n in numbers]
+        return [
+            self._api.part_url(key, multipart_id, number, size=size, life_seconds=life_seconds)
+            for number, size in enumerate(sizes, 1)
+        ]
 
     async def join(self, key: str, multipart_id: str, tags: Sequence[tuple[int, str]]) -> int:
         """Make one object of the parts, or find the one that an earlier request made of them."""

@@ -18,7 +18,7 @@ from typing import TypeVar
 from doorward.server.integrity.model import StoredBlob
 from doorward.server.problems import Problem, StorageFailed, StorageFull
 from doorward.server.store.blobs.directories import DirectorySync
-from doorward.server.store.blobs.receiving import DRAW_THREADS, Hasher, LocalSink
+from doorward.server.store.blobs.receiving import DRAW_THREADS, Hasher, LocalSink, State
 from doorward.server.store.blobs.sending import LocalStretch
 from doorward.server.uploads.ports import Forget, Stored
 
@@ -49,7 +49,7 @@ class LocalBlobs:
         self.directories = DirectorySync(self.threads)
         self.drawing = asyncio.Semaphore(DRAW_THREADS)
         self._readers = 0
-        self._hashers: OrderedDict[str, tuple[int, list[Hasher]]] = OrderedDict()
+        self._hashers: OrderedDict[str, tuple[State, list[Hasher]]] = OrderedDict()
 
     @property
     def remote(self) -> bool:
@@ -60,14 +60,14 @@ class LocalBlobs:
         """Give what writes on a blob, once it is told from where."""
         return LocalSink(self, key, sha256=sha256, forget=forget)
 
-    def hashers_of(self, key: str, position: int) -> list[Hasher] | None:
-        """Give the digests so far of a blob, if this process wrote all of it up to a position."""
+    def hashers_of(self, key: str, state: State) -> list[Hasher] | None:
+        """Give the digests so far of a blob, if this process wrote all that is in it now."""
         kept = self._hashers.pop(key, None)
-        return kept[1] if kept is not None and kept[0] == position else None
+        return kept[1] if kept is not None and kept[0] == state else None
 
-    def keep_hashers(self, key: str, position: int, hashers: list[Hasher]) -> None:
+    def keep_hashers(self, key: str, state: State, hashers: list[Hasher]) -> None:
         """Remember the digests so far of a blob that is not whole yet."""
-        self._hashers[key] = (position, hashers)
+        self._hashers[key] = (state, hashers)
         if len(self._hashers) > _HASHERS_MAX:
             self._hashers.popitem(last=False)
 

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from hashlib import sha256 as new_sha256
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 from blake3 import blake3
 
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 log = logging.getLogger("doorward.blobs")
 
 CHUNK_BYTES = 1 << 20
-LOCK_PATIENCE_SECONDS = 0.5
 # A thread draws from one socket for so long at a time, then from another's.
 DRAW_SECONDS = 0.03
 DRAW_PATIENCE_SECONDS = 0.002
@@ -39,7 +38,8 @@ DRAW_THREADS = 3
 _PARTS_MAX = 512  # below the system's bound on one vectored write
 
 
-Piece = bytes | memoryview
+Piece: TypeAlias = bytes | memoryview
+State: TypeAlias = tuple[int, int, int]
 
 _of_thread = threading.local()
 
@@ -76,6 +76,7 @@ class LocalSink:
         self._entry_durable = False
         self._is_cut = False
         self._is_unsure = False
+        self._has_gap = False
         self._parts: list[Piece] = []
         self._part_bytes = 0
         self._under_way: asyncio.Future[None] | None = None
@@ -90,10 +91,10 @@ class LocalSink:
         """Say how many bytes are durable, and where the first that comes belongs."""
         self._known = self.durable = known
         self._stored = self.position = start
-        fresh = start == 0
-        self._hashers = (
-            new_hashers(sha256=self._sha256) if fresh else self._blobs.hashers_of(self._key, start)
-        )
+        if start == 0:
+            self._hashers = new_hashers(sha256=self._sha256)
+        elif self._fd is not None:
+            self._hashers = self._blobs.hashers_of(self._key, _state(self._fd, start))
 
     async def write(self, chunk: bytes) -> None:
         """Take bytes; waits only while two chunks are already held."""
@@ -223,15 +224,21 @@ class LocalSink:
         return fd
 
     def _store(self, parts: list[Piece]) -> None:
+        if not parts:
+            self._ready()
+            return
+        if self._has_gap:
+            raise OSError(errno.EIO, f"bytes before these of {self._key} were not stored")
+        self._has_gap = True  # until all of it is stored, nothing that comes later has a place
         fd, known, hashers = self._ready(), self._known or 0, self._hashers
-        self._hashers = None  # until all of it is stored, they are ahead of the file
+        self._hashers = None  # and these are ahead of the file
         for hasher in hashers or []:
             for part in parts:
                 hasher.update(part)
         rest = self._compared(fd, known, parts) if self._stored < known else parts
         os.lseek(fd, self._stored, os.SEEK_SET)
         self._stored += _write_all(fd, rest)
-        self._hashers = hashers
+        self._hashers, self._has_gap = hashers, False
 
     def _draw(self, parts: list[Piece], source: Source, see: See, stop: Callable[[], bool]) -> None:
         self._store(parts)
@@ -285,9 +292,14 @@ class LocalSink:
 
     def _closed(self) -> None:
         fd, self._fd = self._fd, None
-        if fd is not None:
+        if fd is None:
+            return
+        try:
             if self._hashers is not None:
-                self._blobs.keep_hashers(self._key, self._stored, self._hashers)
+                now = time.time_ns()  # more exact than what a write leaves, so nobody's else
+                os.utime(fd, ns=(now, now))
+                self._blobs.keep_hashers(self._key, _state(fd, self._stored), self._hashers)
+        finally:
             os.close(fd)  # and with it the lock
 
 
@@ -297,6 +309,12 @@ def _drawing_buffer() -> memoryview:
         _of_thread.buffer = memoryview(bytearray(DRAW_BYTES))
     found: memoryview = _of_thread.buffer
     return found
+
+
+def _state(fd: int, position: int) -> State:
+    """Give what tells the blob as it is from what another process makes of it."""
+    stat = os.fstat(fd)
+    return position, stat.st_size, stat.st_mtime_ns
 
 
 def _open(path: Path) -> int:
@@ -310,16 +328,10 @@ def _open(path: Path) -> int:
 
 
 def _lock(fd: int) -> None:
-    give_up = time.monotonic() + LOCK_PATIENCE_SECONDS
-    while True:
-        try:
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            if time.monotonic() > give_up:
-                raise BlobHeld from None
-            time.sleep(0.01)
-        else:
-            return
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise BlobHeld from None
 
 
 def _write_all(fd: int, parts: list[Piece]) -> int:

@@ -77,11 +77,16 @@ class S3Api:
             raise self._problem(answer)
         return found
 
-    def part_url(self, key: str, upload: str, number: int, life_seconds: int) -> str:
-        """Give the URL that takes the bytes of one part by ``PUT``."""
+    def part_url(self, key: str, upload: str, number: int, *, size: int, life_seconds: int) -> str:
+        """Give the URL that takes the bytes of one part by ``PUT``, so many and no others."""
         query = {"partNumber": str(number), "uploadId": upload}
         return self._signer.presigned(
-            "PUT", self._address(key), query, at=datetime.now(UTC), life_seconds=life_seconds
+            "PUT",
+            self._address(key),
+            query,
+            at=datetime.now(UTC),
+            life_seconds=life_seconds,
+            headers={"content-length": str(size)},
         )
 
     async def complete(self, key: str, upload: str, parts: Sequence[tuple[int, str]]) -> bool:

@@ -3,7 +3,17 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import Connection, bindparam, delete, exists, insert, literal, select, update
+from sqlalchemy import (
+    BindParameter,
+    Connection,
+    bindparam,
+    delete,
+    exists,
+    insert,
+    literal,
+    select,
+    update,
+)
 
 from doorward.server.files.model import Content
 from doorward.server.store.sql.tables import (
@@ -32,15 +42,18 @@ _DUE = (doomed_blobs.c.due_at <= bindparam("at", type_=Instant)) & ~exists().whe
     keeping_blobs.c.key == doomed_blobs.c.key
 )
 _FIRST_DUE = select(doomed_blobs.c.key).where(_DUE).limit(bindparam("most"))
-_NAMED = exists().where(versions.c.blob_key == doomed_blobs.c.key) | exists().where(
-    uploads.c.blob_key == doomed_blobs.c.key, uploads.c.status.in_(("pending", "receiving"))
+_KEYS: BindParameter[str] = bindparam("keys", expanding=True)
+_THESE = doomed_blobs.c.key.in_(_KEYS)
+# Open uploads have no index by blob, so they are gone through once for all of the keys.
+_COMING = select(uploads.c.blob_key).where(
+    uploads.c.status.in_(("pending", "receiving")), uploads.c.blob_key.in_(_KEYS)
 )
-_THESE = doomed_blobs.c.key.in_(bindparam("keys", expanding=True))
+_NAMED = exists().where(versions.c.blob_key == doomed_blobs.c.key) | doomed_blobs.c.key.in_(_COMING)
 _SAVE = delete(doomed_blobs).where(_THESE, _NAMED)
 _GOING = update(doomed_blobs).where(_THESE).values(going=True)
 _STILL = select(doomed_blobs.c.key).where(_THESE)
 _FORGET = delete(doomed_blobs).where(_THESE)
-_NO_DAMAGE = delete(damaged_blobs).where(damaged_blobs.c.key.in_(bindparam("keys", expanding=True)))
+_NO_DAMAGE = delete(damaged_blobs).where(damaged_blobs.c.key.in_(_KEYS))
 _KEEP = insert(keeping_blobs)
 _KEPT = delete(keeping_blobs).where(keeping_blobs.c.holder == bindparam("by"))
 _DIED = delete(keeping_blobs)

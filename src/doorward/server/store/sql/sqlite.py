@@ -19,6 +19,7 @@ def open_engine(path: Path, *, durable: bool) -> Engine:
     engine = create_engine(
         f"sqlite:///{path}",
         poolclass=NullPool,
+        hide_parameters=True,  # an error goes to the log, and rows hold digests of passwords
         # The driver begins no transaction of its own; ``immediate`` below says how they begin.
         # One thread uses a connection, and another may close it at the end.
         connect_args={

@@ -5,7 +5,7 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, func, insert, select, update
+from sqlalchemy import Connection, Row, bindparam, func, insert, or_, select, update
 
 from doorward.server.files.model import OnConflict
 from doorward.server.store.sql.callers import caller_from, kept_caller
@@ -72,8 +72,9 @@ class SqlUploads:
         return self._open(uploads.c.expires_at <= at, limit)
 
     def receiving(self, limit: int) -> list[Upload]:
-        """List uploads that say that bytes are coming."""
-        return self._open(uploads.c.status == UploadStatus.RECEIVING.value, limit)
+        """List uploads that say that bytes are coming, or that are to be made of others."""
+        joined = func.json_array_length(uploads.c.declared, "$.parts") > 0
+        return self._open(or_(uploads.c.status == UploadStatus.RECEIVING.value, joined), limit)
 
     def holders(self, upload_ids: Collection[str]) -> dict[str, str | None]:
         """Say who holds each of these uploads, as far as they are there."""
