@@ -14,6 +14,9 @@ from doorward.server.uploads.policy import Inspector
 from doorward.server.uploads.ports import Sink
 
 PROGRESS_SECONDS = 1.0
+# Of hundreds that trickle, each would otherwise cost a transaction and a sync a second.
+_NOTED_BYTES = 1 << 20
+_NOTED_SECONDS = 5.0
 _FAST_BYTES = 64 * 1024  # whoever fills less at a time keeps no thread busy
 
 
@@ -21,8 +24,9 @@ _FAST_BYTES = 64 * 1024  # whoever fills less at a time keeps no thread busy
 class Intake:
     """Takes a body until it ends, or ``holding`` is asked to let go of the upload.
 
-    Each second ``look`` is awaited: it raises what ends the upload. Of bytes with a ``check`` none
-    is made durable before all have passed it.
+    Each second ``judge`` is asked whether the credential still counts. ``note`` is awaited as often
+    while much comes, and now and then otherwise: both raise what ends the upload. Of bytes with a
+    ``check`` none is made durable before all have passed it.
     """
 
     holding: Holding
@@ -30,15 +34,18 @@ class Intake:
     inspector: Inspector
     size: int
     check: ChunkCheck | None
-    look: Callable[[], Awaitable[None]]
-    _looked: float = field(default_factory=time.monotonic)
+    judge: Callable[[], None]
+    note: Callable[[], Awaitable[None]]
+    _judged: float = field(default_factory=time.monotonic)
+    _noted: float = field(default_factory=time.monotonic)
+    _noted_position: int = 0
 
     async def take(self, body: Incoming) -> None:
         """Take all of it; raises ContentInterrupted, UploadTooLarge, StorageFull, StorageFailed.
 
-        And MediaTypeRefused, what ``look`` raises, and why the upload was to be let go of.
+        And MediaTypeRefused, what ``judge`` and ``note`` raise, and why it was to be let go of.
         """
-        more = True
+        self._noted_position, more = self.sink.position, True
         while more:
             message = await self._next(body)
             if message["type"] == "http.disconnect":
@@ -47,9 +54,10 @@ class Intake:
             await self._store(chunk)
             if more and len(chunk) >= _FAST_BYTES and not self.inspector.waits(self.sink.position):
                 more = await self._draw(body)
-            if time.monotonic() - self._looked > PROGRESS_SECONDS:
-                self._looked = time.monotonic()
-                await self._look()
+            now = time.monotonic()
+            if now - self._judged > PROGRESS_SECONDS:
+                self._judged = now
+                await self._look(now)
 
     async def _next(self, body: Incoming) -> Message:
         """Wait for bytes, unless a newer request asks for the upload."""
@@ -94,7 +102,12 @@ class Intake:
     def _is_asked(self) -> bool:
         return self.holding.asked
 
-    async def _look(self) -> None:
+    async def _look(self, now: float) -> None:
+        self.judge()
+        came = self.sink.position - self._noted_position
+        if came < _NOTED_BYTES and now - self._noted < _NOTED_SECONDS:
+            return
+        self._noted, self._noted_position = now, self.sink.position
         if self.check is None:
             self.sink.sync_behind()
-        await self.look()
+        await self.note()

@@ -265,14 +265,16 @@ class Receiver:
         inspector: Inspector,
         body: Incoming,
     ) -> None:
-        async def look() -> None:
+        def judge() -> None:
             self.check_revoked(hold.upload)
+
+        async def note() -> None:
             await self._note(hold, sink.durable)
             if part.progress is not None:
                 part.progress(sink.durable)
 
         size = hold.upload.declared.size
-        await Intake(holding, sink, inspector, size, part.check, look).take(body)
+        await Intake(holding, sink, inspector, size, part.check, judge, note).take(body)
 
     async def _note(self, hold: Hold, received: int) -> None:
         """Store how far it is, and stop when another request took over or a right is gone."""
