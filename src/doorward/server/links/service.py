@@ -90,7 +90,7 @@ def get_link(tx: LinkTx, who: Caller, link_id: str) -> Link:
 def narrow_link(tx: LinkTx, who: Caller, link_id: str, change: Narrower) -> Link:
     """Set tighter bounds. An expiry that has passed means now.
 
-    What is under way keeps to new networks within a second; expiry and counts are judged when a
+    What is under way keeps to new networks within seconds; expiry and counts are judged when a
     transfer begins, and killing the link ends it. Raises LinkNotFound, PermissionDenied,
     LinkEnded, LinkWider, RequestInvalid.
     """
