@@ -94,7 +94,13 @@ class Receiver:
         ChunkChecksumMismatch, ContentInterrupted, UploadSuperseded, StorageFull, StorageFailed,
         NameTaken, ParentInvalid, QuotaExceeded, MediaTypeRefused, PolicyRefused.
         """
-        hold = await self._house.store.write(lambda tx: receiving.hold_upload(tx, upload_id, from_))
+        try:
+            hold = await self._house.store.write(
+                lambda tx: receiving.hold_upload(tx, upload_id, from_)
+            )
+        except UploadClosed:
+            await self.judge(upload_id, from_)  # whose pass is gone learns nothing else
+            raise
 
         async def take(hold: Hold, holding: Holding, sink: Sink) -> Received:
             return await self._take_part(hold, holding, sink, part, body)
