@@ -21,6 +21,7 @@ from blake3 import blake3
 
 from doorward.server.problems import Problem
 from doorward.server.store.blobs.directories import sync_folder
+from doorward.server.store.blobs.writeback import begin_writing
 from doorward.server.uploads.ports import BlobHeld, Forget, See, Source, Stored
 
 if TYPE_CHECKING:
@@ -128,7 +129,8 @@ class LocalSink:
             return None
         try:
             await self._settled()
-            await self._begin(self._store, self._take())
+            if self._parts:
+                await self._begin(self._store, self._take())
         except Problem as problem:
             log.warning("what came last of a blob is not kept: %s", problem.code)
         await self._make_durable([])
@@ -237,7 +239,10 @@ class LocalSink:
                 hasher.update(part)
         rest = self._compared(fd, known, parts) if self._stored < known else parts
         os.lseek(fd, self._stored, os.SEEK_SET)
-        self._stored += _write_all(fd, rest)
+        written = _write_all(fd, rest)
+        if self._blobs.durable:
+            begin_writing(fd, self._stored, written)
+        self._stored += written
         self._hashers, self._has_gap = hashers, False
 
     def _draw(self, parts: list[Piece], source: Source, see: See, stop: Callable[[], bool]) -> None:
