@@ -38,7 +38,6 @@ SERVER_REASONS = frozenset(
 ENSURE_CLERK_JWT = "Make sure that this is a valid Clerk-generated JWT."
 ENSURE_CLOCK = "Make sure your system clock is in sync (e.g. turn off and on automatic time)."
 SET_SECRET_KEY = "Set the CLERK_SECRET_KEY environment variable."  # noqa: S105 - advice
-SET_JWT_KEY = "Set the CLERK_JWT_KEY environment variable."
 
 
 class TokenVerificationError(Exception):
