@@ -133,6 +133,13 @@ class FileNotFound(Problem):
     advice = "There is no such file or folder, or you may not see it."
 
 
+class VersionConflict(Problem):
+    """The file to be replaced has another version by now; ``current_version_id`` says which."""
+
+    code, status, title = "version_conflict", 409, "Version conflict"
+    advice = "The file has another version than the one to be replaced. Look at it first."
+
+
 class VersionNotFound(Problem):
     """The file is visible and has no version of that id."""
 
@@ -332,7 +339,7 @@ class LengthInconsistent(Problem):
 
 
 class LengthRequired(Problem):
-    """An upload whose length nobody says: no quota can be promised to it."""
+    """An upload whose length nobody says, where it can't be learned from what comes."""
 
     code, status, title = "upload_length_required", 411, "Upload length required"
     advice = "Say how many bytes the whole upload has, with Upload-Length."

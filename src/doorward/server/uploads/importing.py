@@ -44,7 +44,7 @@ class NewImport:
     on_conflict: OnConflict = OnConflict.RENAME
 
     def declared(
-        self, size: int, path: str, disposition: str | None, content_type: str | None
+        self, size: int | None, path: str, disposition: str | None, content_type: str | None
     ) -> NewUpload:
         """Give the declaration that the head of an answer makes of this."""
         return NewUpload(

@@ -26,10 +26,10 @@ class Placing:
         """Make what judges the first bytes by the policies in force."""
         return Inspector(hold.upload.declared, (self._house.limits.policy, hold.policy))
 
-    async def judge(self, hold: Hold, inspector: Inspector) -> None:
-        """Judge the first bytes that came some other time; raises MediaTypeRefused."""
+    async def judge(self, hold: Hold, inspector: Inspector, size: int) -> None:
+        """Judge the first of ``size`` bytes, if not all came at once; raises MediaTypeRefused."""
         if not inspector.has_judged:
-            head = self._house.blobs.read(hold.blob_key, 0, inspector.wanted)
+            head = self._house.blobs.read(hold.blob_key, 0, min(inspector.wanted, size))
             inspector.judge(b"".join([part async for part in head]))
 
     async def place(

@@ -75,7 +75,7 @@ class UploadDoor:
         upload = await self._receiver.judge(asked.upload_id, asked.from_)
         spoken = {"Allow": METHODS, "Accept-Patch": ACCEPT_PATCH}
         limits = {"Upload-Limit": ietf.limits_of(self._house, upload)}
-        return Answer(204, spoken | limits | tus.capabilities(self._house))
+        return Answer(204, spoken | limits | tus.capabilities(self._house, upload))
 
     async def _offset(self, asked: Asked) -> Answer:
         if asked.header("tus-resumable") is not None:
