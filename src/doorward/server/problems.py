@@ -502,10 +502,10 @@ class UpstreamFailed(Problem):
 
 
 class SizeUnknown(Problem):
-    """An address whose answer doesn't say how long it is; nothing could be promised for it."""
+    """An address whose answer ends with the connection: its end can't be told from a cut."""
 
     code, status, title = "size_unknown", 422, "Size unknown"
-    advice = "The address does not tell how many bytes there are. Download it and upload it here."
+    advice = "The address does not tell where its bytes end. Download it and upload it here."
 
 
 class TooManyRequests(Problem):

@@ -319,6 +319,9 @@ class ImportIn(In):
     checksum: Checksum | None = None
     metadata: Metadata = {}
     on_conflict: OnConflict = OnConflict.RENAME
+    size_max: int | None = Field(
+        default=None, ge=0, le=1 << 50, description="More than this is never taken."
+    )
 
     def wanted(self) -> NewImport:
         """Give it as the service takes it."""
