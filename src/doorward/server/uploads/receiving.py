@@ -131,12 +131,7 @@ def confirm_hold(tx: UploadTx, hold: Hold) -> Hold:
     Raises UploadNotFound, UploadClosed, UploadSuperseded.
     """
     upload = still_held(tx, hold)
-    known = replace(
-        hold.upload,
-        received_bytes=upload.received_bytes,
-        size=upload.size,
-        promised_bytes=upload.promised_bytes,
-    )
+    known = replace(hold.upload, received_bytes=upload.received_bytes)
     return Hold(known, policy=hold.policy)
 
 
