@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from doorward.server.doors.house import House
-from doorward.server.doors.transfer.placing import Placing
-from doorward.server.doors.transfer.receiver import FINAL, check_digest
+from doorward.server.doors.transfer.placing import Placing, check_digest
+from doorward.server.doors.transfer.receiver import FINAL
 from doorward.server.files.model import Node
 from doorward.server.permission.caller import Caller
 from doorward.server.problems import (

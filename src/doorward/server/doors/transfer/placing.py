@@ -5,7 +5,7 @@ from contextlib import suppress
 
 from doorward.server.doors.house import House
 from doorward.server.files.model import Node
-from doorward.server.problems import UploadNotFound
+from doorward.server.problems import ChecksumMismatch, UploadNotFound
 from doorward.server.uploads import receiving
 from doorward.server.uploads.model import Upload
 from doorward.server.uploads.policy import Inspector
@@ -68,3 +68,10 @@ class Placing:
             return None
         sound = await is_sound(self._house.blobs, key, stored.size, stored.digest)
         return Earlier(key, is_sound=sound)
+
+
+def check_digest(upload: Upload, stored: Stored) -> None:
+    """Make sure that bytes are those that were declared; raises ChecksumMismatch."""
+    declared = upload.declared.checksum
+    if declared is not None and declared not in {stored.digest, stored.sha256}:
+        raise ChecksumMismatch

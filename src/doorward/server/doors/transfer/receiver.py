@@ -9,11 +9,11 @@ import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 
-from doorward.server.doors.asgi import Message, Receive
+from doorward.server.doors.asgi import Receive
 from doorward.server.doors.house import House
 from doorward.server.doors.transfer.checksums import ChunkCheck
 from doorward.server.doors.transfer.holders import Holders, Holding
-from doorward.server.doors.transfer.placing import Placing
+from doorward.server.doors.transfer.placing import Placing, check_digest
 from doorward.server.files.model import Node
 from doorward.server.permission.actions import Action
 from doorward.server.permission.caller import Caller
@@ -299,7 +299,7 @@ class Receiver:
         noted = time.monotonic()
         more = True
         while more:
-            message = await _next(holding, body)
+            message = await holding.next(body)
             if message["type"] == "http.disconnect":
                 raise ContentInterrupted
             chunk, more = message.get("body", b""), message.get("more_body", False)
@@ -365,21 +365,6 @@ class Receiver:
             await sink.discard()
 
 
-async def _next(holding: Holding, body: Receive) -> Message:
-    """Wait for bytes, unless a newer request asks for the upload."""
-    if holding.asked:
-        raise holding.why
-    holding.waiting = True
-    try:
-        return await body()
-    except asyncio.CancelledError:
-        if holding.was_asked():
-            raise holding.why from None
-        raise
-    finally:
-        holding.waiting = False
-
-
 async def _kept(sink: Sink) -> int | None:
     """Give how many bytes are durable, None where this request has no say in it."""
     try:
@@ -410,10 +395,3 @@ def _check_length(part: Part, start: int, upload: Upload) -> None:
         raise SizeMismatch(
             f"The body has {end} bytes and {size} were declared.", declared_bytes=size
         )
-
-
-def check_digest(upload: Upload, stored: Stored) -> None:
-    """Make sure that bytes are those that were declared; raises ChecksumMismatch."""
-    declared = upload.declared.checksum
-    if declared is not None and declared not in {stored.digest, stored.sha256}:
-        raise ChecksumMismatch
