@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from doorward.server.audit.model import Target
-from doorward.server.doors.asgi import Receive, Scope, Send
+from doorward.server.doors.asgi import Message, Receive, Scope, Send
 from doorward.server.doors.context import origin_of
 from doorward.server.doors.fastio.asking import TicketIn
 from doorward.server.doors.fastio.envelope import send_error, send_success
@@ -43,14 +43,25 @@ class TicketDoor:
         """Take one request of a verified caller."""
         call: Call = scope["state"]["call"]
         route, subject_id = route_of(scope)
+        is_read = False
+
+        async def reading() -> Message:
+            nonlocal is_read
+            message = await receive()
+            is_read = not message.get("more_body", False)
+            return message
+
         try:
             if route is Route.ADD:
-                payload = await self._add(call, subject_id, scope, receive)
+                payload = await self._add(call, subject_id, scope, reading)
             else:
                 payload = await self._details(call, subject_id)
         except Problem as problem:
             request_id = origin_of(scope).request_id
-            await answer_problem(receive, send, problem, request_id, send_error)
+            if is_read:  # nothing is left to be drained, and to wait for
+                await send_error(send, problem, request_id)
+            else:
+                await answer_problem(receive, send, problem, request_id, send_error)
             return
         await send_success(send, 200, payload)
 
