@@ -14,6 +14,7 @@ from support import ServerProcess
 
 ROOT = Path(__file__).parents[1]
 HOW_TO = (ROOT / "docs/how-to/resumable-uploads.md").read_text()
+TICKETS = (ROOT / "docs/how-to/tickets.md").read_text()
 REFERENCE = (ROOT / "docs/reference/transfers.md").read_text()
 
 
@@ -48,3 +49,38 @@ def test_every_extension_checksum_and_method_is_in_the_reference():
     assert re.findall(r"^\| `([a-z-]+)` \|", REFERENCE, re.MULTILINE) == list(EXTENSIONS)
     for word in (*ALGORITHMS, *METHODS.split(", ")):
         assert f"`{word}`" in REFERENCE, word
+
+
+@pytest.mark.skipif(shutil.which("curl") is None, reason="LOUD: curl is not installed")
+def test_a_ticket_is_bought_and_used_as_it_is_printed(tmp_path):
+    (tmp_path / "report.pdf").write_bytes(b"%PDF-1.7" + bytes(200_000))
+    shell = "set -eu\n" + "\n".join(re.findall(r"```sh run\n(.*?)```", TICKETS, re.DOTALL))
+    with ServerProcess(tmp_path / "data") as server:
+        token = server.token("alice")
+        with httpx2.Client(headers={"Authorization": f"Bearer {token}"}) as http:
+            listed = http.get(f"{server.url}/api/v1/workspaces").json()
+            workspace = listed["data"][0]["id"]
+            environ = os.environ | {
+                "TOKEN": token,
+                "SERVER": server.url,
+                "WORKSPACE": workspace,
+            }
+            done = subprocess.run(
+                ["bash", "-c", shell],
+                cwd=tmp_path,
+                env=environ,
+                check=False,
+                capture_output=True,
+                text=True,
+            )
+            rows = http.get(f"{server.url}/api/v1/workspaces/{workspace}/files").json()["data"]
+
+    assert done.returncode == 0, done.stderr
+    assert [(row["name"], row["size"]) for row in rows] == [("report.pdf", 200_008)]
+
+
+def test_every_field_of_a_ticket_is_in_the_how_to():
+    from doorward.server.doors.fastio.asking import TicketIn
+
+    for name in TicketIn.model_fields:
+        assert f"`{name}`" in TICKETS, name

@@ -1,14 +1,20 @@
 """The migrations make the tables that the code declares, and lose nothing on the way."""
 
+from importlib import import_module
+from io import StringIO
+
 import pytest
 from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
+from alembic.operations import Operations
 
 from doorward.server.store.sql.migrate import HEAD, NotMigrated, migrate, require_current
 from doorward.server.store.sql.sqlite import open_engine
 from doorward.server.store.sql.tables import metadata
+
+VERSIONS = "doorward.server.store.sql.migrations.versions"
 
 
 @pytest.fixture
@@ -59,6 +65,42 @@ def test_versions_of_an_older_database_count_their_bytes_once(engine, tmp_path):
     with engine.connect() as connection:
         counted = connection.exec_driver_sql("SELECT counted_bytes FROM versions ORDER BY number")
         assert list(counted.scalars()) == [3, 5, 0]
+
+
+def test_uploads_of_an_older_database_keep_their_size_and_their_promise(engine, tmp_path):
+    bring_to(engine, "0006")
+    with engine.connect() as connection, connection.begin():
+        sql = connection.exec_driver_sql
+        sql(
+            "INSERT INTO workspaces (id, name, created_by, created_at, used_bytes, quota_bytes, "
+            "reserved_bytes) VALUES ('ws_1', 'w', 'user_a', 0, 0, 100, 10)"
+        )
+        for upload, status, size in (("up_1", "pending", 10), ("up_2", "complete", 5_000_000_000)):
+            sql(
+                "INSERT INTO uploads (id, workspace_id, declared, bought_by, status, "
+                "received_bytes, created_at, url_expires_at, expires_at) "
+                "VALUES (?, 'ws_1', ?, '{}', ?, 0, 0, 0, 0)",
+                (upload, f'{{"name": "a", "size": {size}}}', status),
+            )
+
+    migrate(engine, tmp_path / "lock")
+
+    with engine.connect() as connection:
+        found = connection.exec_driver_sql("SELECT size, promised_bytes FROM uploads ORDER BY id")
+        assert [tuple(row) for row in found] == [(10, 10), (5_000_000_000, 0)]
+
+
+def test_the_sizes_of_an_older_database_are_read_on_postgresql_too():
+    """Guards against a cast to four bytes, which holds no size over two gigabytes."""
+    out = StringIO()
+    opts = {"as_sql": True, "literal_binds": True, "output_buffer": out}
+    context = MigrationContext.configure(dialect_name="postgresql", opts=opts)
+    with Operations.context(context):
+        import_module(f"{VERSIONS}.0007_unknown_sizes").upgrade()
+
+    sql = out.getvalue()
+    assert "CAST(CAST(uploads.declared ->> 'size' AS VARCHAR) AS BIGINT)" in sql
+    assert "AS INTEGER" not in sql
 
 
 def test_a_database_of_another_revision_is_not_worked_on(engine, tmp_path):

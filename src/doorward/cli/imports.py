@@ -28,7 +28,7 @@ async def import_all(
         upload = await server.start_import(
             workspace_id, url, name=name, parent_id=parent_id, on_conflict=on_conflict
         )
-        shown.expect(upload.size)
+        shown.expect(upload.size or 0)
         file = await server.follow_import(upload, progress=shown)
         report.done.append(file)
         report.moved_bytes += file.size or 0

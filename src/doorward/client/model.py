@@ -88,12 +88,12 @@ class Version(msgspec.Struct, frozen=True):
 
 
 class Upload(msgspec.Struct, frozen=True):
-    """An upload; ``url`` takes the bytes until ``expires_at``."""
+    """An upload; ``url`` takes the bytes until ``expires_at``, ``size`` is None until known."""
 
     id: str
     workspace_id: str
     name: str
-    size: int
+    size: int | None
     status: str
     received_bytes: int
     expires_at: datetime

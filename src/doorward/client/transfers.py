@@ -174,12 +174,13 @@ class Incoming:
             self.progress(moved)
 
 
-def offset_of(headers: Mapping[str, str], size: int) -> int | None:
+def offset_of(headers: Mapping[str, str], size: int | None) -> int | None:
     """Read how many bytes the server has; None where a file has come of them already."""
     if headers.get("upload-complete") == "?1":
         return None
     offset = headers.get("upload-offset", "")
-    return min(int(offset), size) if offset.isascii() and offset.isdigit() else 0
+    found = int(offset) if offset.isascii() and offset.isdigit() else 0
+    return found if size is None else min(found, size)
 
 
 @dataclass(slots=True)

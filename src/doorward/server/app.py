@@ -12,6 +12,12 @@ from doorward.fastapi import ClerkAuth
 from doorward.server.doors.asgi import App, Receive, Scope, Send, respond
 from doorward.server.doors.context import RequestContext
 from doorward.server.doors.documents import create_documents
+from doorward.server.doors.fastio.door import PREFIX as FASTIO
+from doorward.server.doors.fastio.door import UPLOADS as FASTIO_UPLOADS
+from doorward.server.doors.fastio.door import FastioDoor
+from doorward.server.doors.fastio.envelope import send_error
+from doorward.server.doors.fastio.putting import PutDoor
+from doorward.server.doors.fastio.tickets import TicketDoor
 from doorward.server.doors.house import House
 from doorward.server.doors.images.cache import ThumbnailCache
 from doorward.server.doors.images.thumbnails import Thumbnails
@@ -104,6 +110,11 @@ def create_app(settings: Settings, clock: Clock | None = None) -> App:
             _parties(settings, standin),
         ),
         links=LinkDoor(house),
+        fastio=FastioDoor(
+            Entrance(TicketDoor(house), guard, house, settings.organization_roles, send_error),
+            PutDoor(house, receiver),
+            _parties(settings, standin),
+        ),
         documents=create_documents(lambda: openapi_of(rest)),
         standin=create_standin(standin, base_path=STANDIN) if standin else None,
     )
@@ -117,7 +128,7 @@ def create_app(settings: Settings, clock: Clock | None = None) -> App:
         before_end=house.knocks.flush,
         standin=standin,
     )
-    return RequestContext(life, streaming=TRANSFER)
+    return RequestContext(life, streaming=(TRANSFER, FASTIO_UPLOADS))
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +140,7 @@ class _Doors:
     transfer: App
     creation: App
     links: App
+    fastio: App
     documents: App
     standin: App | None
 
@@ -142,6 +154,8 @@ class _Doors:
             await self.transfer(scope, receive, send)
         elif path.startswith(DOWNLOAD_PATH):
             await self.links(scope, receive, send)
+        elif path.startswith(FASTIO):
+            await self.fastio(scope, receive, send)
         elif self.standin is not None and path.startswith(f"{STANDIN}/"):
             await self.standin(scope, receive, send)
         elif path in {"/openapi.json", "/docs"} or path.startswith("/docs/"):

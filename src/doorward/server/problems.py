@@ -133,6 +133,13 @@ class FileNotFound(Problem):
     advice = "There is no such file or folder, or you may not see it."
 
 
+class VersionConflict(Problem):
+    """The file to be replaced has another version by now; ``current_version_id`` says which."""
+
+    code, status, title = "version_conflict", 409, "Version conflict"
+    advice = "The file has another version than the one to be replaced. Look at it first."
+
+
 class VersionNotFound(Problem):
     """The file is visible and has no version of that id."""
 
@@ -332,7 +339,7 @@ class LengthInconsistent(Problem):
 
 
 class LengthRequired(Problem):
-    """An upload whose length nobody says: no quota can be promised to it."""
+    """An upload whose length nobody says, where it can't be learned from what comes."""
 
     code, status, title = "upload_length_required", 411, "Upload length required"
     advice = "Say how many bytes the whole upload has, with Upload-Length."
@@ -495,10 +502,10 @@ class UpstreamFailed(Problem):
 
 
 class SizeUnknown(Problem):
-    """An address whose answer doesn't say how long it is; nothing could be promised for it."""
+    """An address whose answer ends with the connection: its end can't be told from a cut."""
 
     code, status, title = "size_unknown", 422, "Size unknown"
-    advice = "The address does not tell how many bytes there are. Download it and upload it here."
+    advice = "The address does not tell where its bytes end. Download it and upload it here."
 
 
 class TooManyRequests(Problem):

@@ -24,10 +24,11 @@ _SAFE_HEADERS = [
 class RequestContext:
     """Gives each request an id and an origin, logs it without its query, and catches all else.
 
-    Bodies are bounded here for every door but those that stream bytes below ``streaming``.
+    Bodies are bounded here for every door but those that stream bytes below a path of
+    ``streaming``.
     """
 
-    def __init__(self, app: App, *, streaming: str) -> None:
+    def __init__(self, app: App, *, streaming: tuple[str, ...]) -> None:
         self._app = app
         self._streaming = streaming
 

@@ -1,12 +1,22 @@
 """Problems as RFC 9457 ``application/problem+json``: the one renderer of the HTTP doors."""
 
 import json
+from typing import Protocol
 
 from doorward.server.doors.asgi import Send, respond
 from doorward.server.problems import Json, Problem
 
 MEDIA_TYPE = "application/problem+json"
 PROBLEM_BASE = "/docs/problems"
+
+
+class Render(Protocol):
+    """What answers with a problem, in the form of one door."""
+
+    async def __call__(
+        self, send: Send, problem: Problem, request_id: str, *, last: bool = True
+    ) -> None:
+        """Answer with a problem; without ``last`` the caller ends the response itself."""
 
 
 def problem_body(problem: Problem, request_id: str) -> dict[str, Json]:

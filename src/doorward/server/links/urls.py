@@ -20,6 +20,8 @@ UPLOAD_PATH = "/transfer/"
 DOWNLOAD_PATH = "/download/"
 _PURPOSE = b"doorward signed url v2"
 _FIELDS_MAX = 8
+_TICKET = "ticket"
+_TICKET_PARTS = 3
 _REFUSALS: dict[Direction, tuple[type[Problem], type[Problem]]] = {
     Direction.UPLOAD: (UploadUrlInvalid, UploadUrlExpired),
     Direction.DOWNLOAD: (LinkInvalid, LinkExpired),
@@ -35,6 +37,12 @@ class Presented:
     link_id: str
     expires: str
     signature: str
+    is_ticket: bool = False
+
+    @property
+    def purpose(self) -> str:
+        """What the signature is to be good for, so that a ticket is no URL and a URL no ticket."""
+        return _TICKET if self.is_ticket else self.direction.value
 
     @classmethod
     def of_upload(cls, upload_id: str, query: bytes) -> "Presented":
@@ -42,7 +50,18 @@ class Presented:
         found = _query(query, "link", "expires", "signature")
         if found is None:
             raise UploadUrlInvalid
-        return cls(Direction.UPLOAD, upload_id, *found)
+        link_id, expires, signature = found
+        return cls(Direction.UPLOAD, upload_id, link_id, expires, signature)
+
+    @classmethod
+    def of_ticket(cls, upload_id: str, query: bytes) -> "Presented":
+        """Read the query of a ticket's URL; raises UploadUrlInvalid."""
+        found = _query(query, "ticket")
+        parts = found[0].split(".") if found else []
+        if len(parts) != _TICKET_PARTS:
+            raise UploadUrlInvalid
+        link_id, expires, signature = parts
+        return cls(Direction.UPLOAD, upload_id, link_id, expires, signature, is_ticket=True)
 
     @classmethod
     def of_download(cls, link_id: str, query: bytes) -> "Presented":
@@ -50,7 +69,8 @@ class Presented:
         found = _query(query, "expires", "signature")
         if found is None:
             raise LinkInvalid
-        return cls(Direction.DOWNLOAD, "", link_id, *found)
+        expires, signature = found
+        return cls(Direction.DOWNLOAD, "", link_id, expires, signature)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,15 +86,20 @@ class UrlSigner:
     def upload_url(self, upload_id: str, link_id: str, expires_at: datetime) -> str:
         """Give the URL that takes the bytes of this upload until ``expires_at``."""
         expires = str(int(expires_at.timestamp()))
-        signature = self._signature(Direction.UPLOAD, upload_id, link_id, expires)
+        signature = self._signature(Direction.UPLOAD.value, upload_id, link_id, expires)
         query = f"link={link_id}&expires={expires}&signature={signature}"
         return f"{self.base}{UPLOAD_PATH}{upload_id}?{query}"
 
     def download_url(self, link_id: str, expires_at: datetime) -> str:
         """Give the URL that gives the bytes of this link until ``expires_at``."""
         expires = str(int(expires_at.timestamp()))
-        signature = self._signature(Direction.DOWNLOAD, "", link_id, expires)
+        signature = self._signature(Direction.DOWNLOAD.value, "", link_id, expires)
         return f"{self.base}{DOWNLOAD_PATH}{link_id}?expires={expires}&signature={signature}"
+
+    def ticket(self, upload_id: str, link_id: str, expires_at: datetime) -> str:
+        """Give what takes the bytes of this upload once, at the address for tickets alone."""
+        expires = str(int(expires_at.timestamp()))
+        return f"{link_id}.{expires}.{self._signature(_TICKET, upload_id, link_id, expires)}"
 
     def check(self, url: Presented, now: datetime) -> None:
         """Judge a presented URL, the signature first, in constant time.
@@ -83,16 +108,16 @@ class UrlSigner:
         second of expiry on.
         """
         invalid, expired = _REFUSALS[url.direction]
-        expected = self._signature(url.direction, url.resource_id, url.link_id, url.expires)
+        expected = self._signature(url.purpose, url.resource_id, url.link_id, url.expires)
         if not hmac.compare_digest(expected.encode(), url.signature.encode(errors="replace")):
             raise invalid
         if now >= datetime.fromtimestamp(int(url.expires), UTC):
             raise expired
 
-    def _signature(self, direction: Direction, resource: str, link_id: str, expires: str) -> str:
+    def _signature(self, purpose: str, resource: str, link_id: str, expires: str) -> str:
         key = hmac.digest(self.secret, _PURPOSE, sha256)
         # Nothing that is signed here holds a line's end, so no message can be read as another.
-        message = f"{direction.value}\n{resource}\n{link_id}\n{expires}"
+        message = f"{purpose}\n{resource}\n{link_id}\n{expires}"
         mac = hmac.digest(key, message.encode(errors="replace"), sha256)
         return urlsafe_b64encode(mac).decode().rstrip("=")
 

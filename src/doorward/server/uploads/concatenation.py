@@ -32,8 +32,8 @@ def create_concatenation(
     if before is not None:
         return before
     parts = [_part(tx, who, workspace_id, part_id) for part_id in part_ids]
-    promised = sum({part.id: part.declared.size for part in parts}.values())
-    size = sum(part.declared.size for part in parts)
+    promised = sum({part.id: part.promised_bytes for part in parts}.values())
+    size = sum(part.received_bytes for part in parts)
     whole = replace(new, size=size, parts=tuple(part_ids))
     return create_upload(tx, who, workspace_id, whole, limits, promised=promised)
 

@@ -42,9 +42,10 @@ class NewImport:
     checksum: str | None = None
     metadata: dict[str, Json] = field(default_factory=dict)
     on_conflict: OnConflict = OnConflict.RENAME
+    size_max: int | None = None
 
     def declared(
-        self, size: int, path: str, disposition: str | None, content_type: str | None
+        self, size: int | None, path: str, disposition: str | None, content_type: str | None
     ) -> NewUpload:
         """Give the declaration that the head of an answer makes of this."""
         return NewUpload(
@@ -55,6 +56,7 @@ class NewImport:
             checksum=self.checksum,
             metadata=self.metadata,
             on_conflict=self.on_conflict,
+            size_max=self.size_max,
         )
 
 

@@ -38,10 +38,12 @@ class NewUpload:
     A ``partial`` upload never becomes a file by itself; one with ``parts`` is made of those, in
     this order. ``described`` is the metadata of a tus client as it came.
     With ``direct`` the bytes go straight to the store, in parts.
+    A ``size`` of None is learned later, and is ``size_max`` at most. With ``if_version_id`` the
+    file is put in the place of that version alone.
     """
 
     name: str
-    size: int
+    size: int | None
     parent_id: str | None = None
     content_type: str = OCTETS
     checksum: str | None = None
@@ -51,6 +53,8 @@ class NewUpload:
     parts: tuple[str, ...] = ()
     described: str | None = None
     direct: bool = False
+    size_max: int | None = None
+    if_version_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +64,8 @@ class Upload:
     The first ``received_bytes`` of its bytes are durable under ``blob_key``: as many a client may
     count on. ``holder`` names the request that may add to them now, None for nobody. ``by`` is the
     caller that bought the upload, whose rights are judged again whenever bytes come. ``link_id``
-    is the link that its signed URL names now.
+    is the link that its signed URL names now. ``size`` is None until it is known, and
+    ``promised_bytes`` of the quota are kept free for it while it is open.
     """
 
     IMPORT: ClassVar[str] = "import"
@@ -74,6 +79,8 @@ class Upload:
     created_at: datetime
     url_expires_at: datetime
     expires_at: datetime
+    size: int | None = None
+    promised_bytes: int = 0
     received_bytes: int = 0
     blob_key: str | None = None
     holder: str | None = None
@@ -84,7 +91,12 @@ class Upload:
     @property
     def whole(self) -> bool:
         """Say whether every byte is there, whether or not a file has come of them."""
-        return self.received_bytes == self.declared.size
+        return self.received_bytes == self.size
+
+    @property
+    def size_max(self) -> int:
+        """More bytes than these are never taken."""
+        return (self.declared.size_max or 0) if self.size is None else self.size
 
     @property
     def imported(self) -> bool:

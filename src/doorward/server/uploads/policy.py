@@ -72,7 +72,7 @@ class Inspector:
         self._new = new
         self._policies = tuple(policies)
         self._head = b""
-        self.wanted = min(HEAD_BYTES, new.size)
+        self.wanted = HEAD_BYTES if new.size is None else min(HEAD_BYTES, new.size)
         self.has_judged = False
 
     def waits(self, position: int) -> bool:
@@ -95,7 +95,7 @@ class Inspector:
 
 def _check_size(new: NewUpload, policy: Policy) -> None:
     limit = policy.max_upload_bytes
-    if limit is not None and new.size > limit:
+    if limit is not None and (new.size or 0) > limit:
         raise UploadTooLarge(f"A file here may have at most {limit} bytes.", limit_bytes=limit)
 
 

@@ -20,7 +20,7 @@ class UploadRows(Protocol):
         """Insert an upload."""
 
     def put(self, upload: Upload) -> None:
-        """Store status, received bytes, blob key, holder, expiries, file, link and failure."""
+        """Store status, bytes, size, promise, blob, holder, expiries, file, link and failure."""
 
     def holders(self, upload_ids: Collection[str]) -> dict[str, str | None]:
         """Say who holds each of these uploads, as far as they are there."""

@@ -31,6 +31,7 @@ from doorward.server.uploads.service import (
     announce_upload,
     attempt_on,
     bought_by,
+    check_replaced,
     close_upload,
     enter_again,
     refuse_over_quota,
@@ -124,7 +125,7 @@ def confirm_hold(tx: UploadTx, hold: Hold) -> Hold:
 
     Raises UploadNotFound, UploadClosed, UploadSuperseded.
     """
-    upload = _still_held(tx, hold)
+    upload = still_held(tx, hold)
     known = replace(hold.upload, received_bytes=upload.received_bytes)
     return Hold(known, policy=hold.policy)
 
@@ -160,16 +161,16 @@ def finish_upload(
     Raises EarlierUnseen where the workspace has one that was not looked at, and
     UploadSuperseded, UploadClosed, UploadNotFound, PermissionDenied, NameTaken, ParentInvalid,
     QuotaExceeded, PartInvalid, MediaTypeRefused, PolicyRefused, UploadTooLarge, LinkEnded,
-    LinkNetworkRefused.
+    LinkNetworkRefused, VersionConflict.
     """
-    upload = _still_held(tx, hold)
+    upload = still_held(tx, hold)
     require_upload_link(tx, upload.id, hold.upload.by, begun=True)
     count_upload(tx, hold.upload.by, stored.size - upload.received_bytes)
     close_parts(tx, upload)
     who = bought_by(tx, upload, hold.upload.by)
     workspace = enter_again(tx, who, Action.UPLOAD_FINISH, upload)
-    promised = upload.declared.size
-    check_declared(upload.declared, [workspace.policy])
+    promised = upload.promised_bytes
+    check_declared(replace(upload.declared, size=stored.size), [workspace.policy])
     refuse_over_quota(workspace, stored.size, promised=promised)
     require_folder(tx, upload.workspace_id, upload.declared.parent_id)
     blob_key = _settle(tx, hold, stored, earlier)
@@ -179,6 +180,8 @@ def finish_upload(
         upload,
         status=UploadStatus.COMPLETE,
         holder=None,
+        size=stored.size,
+        promised_bytes=0,
         received_bytes=stored.size,
         blob_key=blob_key,
         file_id=file.id,
@@ -204,7 +207,7 @@ def begin_keeping(tx: UploadTx, hold: Hold) -> None:
 
     Raises UploadNotFound, UploadClosed, UploadSuperseded.
     """
-    _still_held(tx, hold)
+    still_held(tx, hold)
     tx.blobs.keep(hold.upload.holder or "", hold.blob_key)
 
 
@@ -274,7 +277,8 @@ def _still_there(tx: UploadTx, hold: Hold) -> Upload:
     return require_open(upload)
 
 
-def _still_held(tx: UploadTx, hold: Hold) -> Upload:
+def still_held(tx: UploadTx, hold: Hold) -> Upload:
+    """Give an upload as it stands now; raises UploadNotFound, UploadClosed, UploadSuperseded."""
     upload = _still_there(tx, hold)
     if upload.holder != hold.upload.holder:
         raise UploadSuperseded
@@ -312,6 +316,7 @@ def _settle_beside(tx: UploadTx, blob_key: str, same: str, *, is_sound: bool) ->
 def _place(tx: UploadTx, who: Caller, upload: Upload, blob_key: str, stored: Stored) -> Node:
     new = upload.declared
     content = Content(blob_key, stored.size, stored.digest, new.content_type, stored.sha256)
+    check_replaced(tx, upload.workspace_id, new)
     existing = tx.files.child(upload.workspace_id, new.parent_id, new.name)
     if existing is not None and new.on_conflict is OnConflict.REPLACE:
         if existing.kind is Kind.FOLDER:

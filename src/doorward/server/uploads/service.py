@@ -22,11 +22,14 @@ from doorward.server.permission.caller import Caller
 from doorward.server.problems import (
     DirectUnavailable,
     Json,
+    LengthRequired,
     PermissionDenied,
     QuotaExceeded,
+    RequestInvalid,
     UploadClosed,
     UploadNotFound,
     UploadTooLarge,
+    VersionConflict,
     WorkspaceNotFound,
 )
 from doorward.server.uploads.model import Limits, NewUpload, Upload, UploadStatus
@@ -51,20 +54,21 @@ def create_upload(
 
     ``promised`` are bytes of the quota that were promised to uploads that this one will replace.
     Raises WorkspaceNotFound, PermissionDenied, NameInvalid, NameTaken, ParentInvalid,
-    UploadTooLarge, MediaTypeRefused, PolicyRefused, QuotaExceeded, DirectUnavailable.
+    UploadTooLarge, MediaTypeRefused, PolicyRefused, QuotaExceeded, DirectUnavailable,
+    LengthRequired, RequestInvalid, VersionConflict.
     """
     workspace = enter(tx, who, action, workspace_id).workspace
     new = replace(new, name=checked_name(new.name))
-    if new.direct and not limits.direct:
-        raise DirectUnavailable
-    _refuse_too_large(new.size, limits)
+    _check_direct(new, limits)
+    _refuse_too_large(new, limits)
     policies = (limits.policy, workspace.policy)
     check_declared(new, policies)
     check_count(tx, workspace_id, new, policies)
-    refuse_over_quota(workspace, new.size, promised=promised)
+    new = _bounded(workspace, new, limits, promised)
     require_folder(tx, workspace_id, new.parent_id)
     if new.on_conflict is OnConflict.ERROR:
         place_name(tx, workspace_id, new.parent_id, new.name, OnConflict.ERROR)
+    check_replaced(tx, workspace_id, new)
     upload = Upload(
         id=tx.new_id("up"),
         workspace_id=workspace_id,
@@ -74,11 +78,13 @@ def create_upload(
         created_at=tx.now,
         url_expires_at=tx.now + timedelta(seconds=limits.url_life_seconds),
         expires_at=tx.now + timedelta(seconds=limits.upload_life_seconds),
+        size=new.size,
+        promised_bytes=new.size or 0,
         blob_key=f"{tx.now:%Y%m%d}/{tx.new_id('blob')}",
     )
-    upload = replace(upload, link_id=_hand_out(tx, upload))
+    upload = replace(upload, link_id=hand_out(tx, upload, Bounds(upload.url_expires_at)).id)
     tx.uploads.add(upload)
-    tx.workspaces.reserve(workspace_id, new.size)
+    tx.workspaces.reserve(workspace_id, upload.promised_bytes)
     announce_upload(tx, EventType.UPLOAD_CREATED, upload)
     attempt = attempt_on(upload, action, who)
     record(tx, replace(attempt, details=attempt.details | (details or {})))
@@ -110,14 +116,14 @@ def renew_upload(tx: UploadTx, who: Caller, upload_id: str, limits: Limits) -> U
         url_expires_at=tx.now + timedelta(seconds=limits.url_life_seconds),
         expires_at=tx.now + timedelta(seconds=limits.upload_life_seconds),
     )
-    renewed = replace(renewed, link_id=_hand_out(tx, renewed))
+    renewed = replace(renewed, link_id=hand_out(tx, renewed, Bounds(renewed.url_expires_at)).id)
     tx.uploads.put(renewed)
     record(tx, attempt_on(renewed, Action.UPLOAD_RENEW, who))
     return renewed
 
 
-def _hand_out(tx: UploadTx, upload: Upload) -> str:
-    """Note the signed URL that takes the upload's bytes, so that it can be counted and killed."""
+def hand_out(tx: UploadTx, upload: Upload, bounds: Bounds) -> Link:
+    """Note a signed URL that takes the upload's bytes, so that it can be counted and killed."""
     link = Link(
         id=tx.new_id("link"),
         direction=Direction.UPLOAD,
@@ -127,10 +133,10 @@ def _hand_out(tx: UploadTx, upload: Upload) -> str:
         resource_name=upload.declared.name,
         by=upload.by,
         created_at=tx.now,
-        bounds=Bounds(upload.url_expires_at),
+        bounds=bounds,
     )
     tx.links.add(link)
-    return link.id
+    return link
 
 
 def is_buyer(who: Caller, upload: Upload) -> bool:
@@ -154,9 +160,15 @@ def close_upload(tx: UploadTx, upload: Upload, status: UploadStatus, failure: st
         tx.blobs.doom(upload.blob_key)
     if upload.declared.direct:
         tx.direct.drop(upload.id)
-    tx.workspaces.reserve(upload.workspace_id, -upload.declared.size)
+    tx.workspaces.reserve(upload.workspace_id, -upload.promised_bytes)
     closed = replace(
-        upload, status=status, blob_key=None, holder=None, received_bytes=0, failure=failure
+        upload,
+        status=status,
+        blob_key=None,
+        holder=None,
+        received_bytes=0,
+        promised_bytes=0,
+        failure=failure,
     )
     tx.uploads.put(closed)
     announce_upload(tx, EventType.UPLOAD_ENDED, closed)
@@ -170,7 +182,7 @@ def announce_upload(tx: UploadTx, type_: EventType, upload: Upload) -> None:
         upload.workspace_id,
         upload.id,
         name=upload.declared.name,
-        size=upload.declared.size,
+        size=upload.size,
         received_bytes=upload.received_bytes,
         status=upload.status.value,
         file_id=upload.file_id,
@@ -179,8 +191,8 @@ def announce_upload(tx: UploadTx, type_: EventType, upload: Upload) -> None:
 
 
 def attempt_on(upload: Upload, action: Action, who: Caller) -> Attempt:
-    """Describe an attempt on an upload for the audit trail, with the name and size it declared."""
-    return Attempt(action, target_of_upload(upload), who, {"size": upload.declared.size})
+    """Describe an attempt on an upload for the audit trail, with its name and known size."""
+    return Attempt(action, target_of_upload(upload), who, {"size": upload.size})
 
 
 def attempt_by_url(tx: UploadTx, upload_id: str, from_: Caller, action: Action) -> Attempt:
@@ -228,12 +240,46 @@ def require_open(upload: Upload) -> Upload:
     return upload
 
 
-def _refuse_too_large(size: int, limits: Limits) -> None:
-    if size > limits.upload_bytes_max:
-        raise UploadTooLarge(
-            f"A file here may have at most {limits.upload_bytes_max} bytes.",
-            limit_bytes=limits.upload_bytes_max,
-        )
+def check_replaced(tx: UploadTx, workspace_id: str, new: NewUpload) -> None:
+    """Make sure that the version to be replaced is the newest one.
+
+    Raises VersionConflict, RequestInvalid.
+    """
+    if new.if_version_id is None:
+        return
+    if new.on_conflict is not OnConflict.REPLACE:
+        raise RequestInvalid("A version to replace goes with on_conflict 'replace' alone.")
+    existing = tx.files.child(workspace_id, new.parent_id, new.name)
+    current = None if existing is None else existing.version_id
+    if current != new.if_version_id:
+        raise VersionConflict(current_version_id=current)
+
+
+def _check_direct(new: NewUpload, limits: Limits) -> None:
+    if new.direct and not limits.direct:
+        raise DirectUnavailable
+    if new.direct and new.size is None:
+        raise LengthRequired("A direct upload needs its size: its parts are counted by it.")
+
+
+def _refuse_too_large(new: NewUpload, limits: Limits) -> None:
+    limit = _least(limits.upload_bytes_max, new.size_max)
+    if new.size is not None and new.size > limit:
+        raise UploadTooLarge(f"A file here may have at most {limit} bytes.", limit_bytes=limit)
+
+
+def _bounded(workspace: Workspace, new: NewUpload, limits: Limits, promised: int) -> NewUpload:
+    """Make sure that the quota holds it; of unknown size, say how large it may become at most."""
+    refuse_over_quota(workspace, 1 if new.size is None else new.size, promised=promised)
+    if new.size is not None:
+        return new
+    policies = (limits.policy.max_upload_bytes, workspace.policy.max_upload_bytes)
+    most = _least(limits.upload_bytes_max, workspace.left_bytes, new.size_max, *policies)
+    return replace(new, size_max=most)
+
+
+def _least(first: int, *others: int | None) -> int:
+    return min(first, *(one for one in others if one is not None), first)
 
 
 def refuse_over_quota(workspace: Workspace, size: int, *, promised: int = 0) -> None:

@@ -26,6 +26,11 @@ class Workspace:
     reserved_bytes: int = 0
     policy: Policy = NO_POLICY
 
+    @property
+    def left_bytes(self) -> int:
+        """How much of the quota is neither taken nor promised."""
+        return max(0, self.quota_bytes - self.used_bytes - self.reserved_bytes)
+
 
 @dataclass(frozen=True, slots=True)
 class Standing:

@@ -121,11 +121,53 @@ def test_a_digest_of_the_representation_is_enforced(create, alice, home):
     assert len(listed(alice, home)) == 1
 
 
-def test_a_length_that_nobody_says_is_asked_for(create):
-    refused = create(b"123", "?0")
+def test_a_length_that_nobody_says_is_known_with_the_last_byte(create, house, alice, home):
+    begun = create(b"123", "?0")
+    url = begun.headers["location"]
 
-    assert problem(refused) == (411, "upload_length_required")
+    assert begun.status_code == 201
+    assert "upload-length" not in house.client.head(url).headers
+    assert append(house, url, 3, iter([b"45"]), "?0").status_code == 204
+    assert append(house, url, 5, iter([b"67"]), "?1").status_code == 201
+    assert listed(alice, home) == [("upload", 7)]
+
+
+def test_the_length_may_come_with_any_part_and_is_kept_to(create, house, alice, home):
+    url = create(b"123", "?0").headers["location"]
+
+    assert append(house, url, 3, b"4", "?0", Upload_Length="6").status_code == 204
+    assert house.client.head(url).headers["upload-length"] == "6"
+    other = append(house, url, 4, b"5", "?0", Upload_Length="7")
+    assert problem(other) == (400, "upload_length_inconsistent")
+    assert append(house, url, 4, b"56").status_code == 201
+    assert listed(alice, home) == [("upload", 6)]
+
+
+def test_a_whole_sent_in_chunks_is_as_long_as_it_turns_out_to_be(create, alice, home):
+    assert create(iter([b"12", b"345"]), "?1").status_code == 201
+    assert listed(alice, home) == [("upload", 5)]
+
+
+def test_a_full_quota_in_the_middle_says_that_the_rest_may_come_later(house_with):
+    house = house_with(DOORWARD_QUOTA_BYTES="10")
+    alice = house.person("alice")
+    headers = {"Upload-Complete": "?0"}
+    endpoint = f"/transfer/workspaces/{alice.home()}"
+    url = alice.call("POST", endpoint, content=b"12345", headers=headers).headers["location"]
+    other = alice.call("POST", endpoint, headers=headers | {"Upload-Length": "0"})
+    assert other.status_code == 201
+    sized = alice.declare(alice.home(), "a", 1)
+    assert problem(sized) == (507, "quota_exceeded")  # promised ahead to the first
+    assert house.client.delete(url).status_code == 204
+    url = alice.call("POST", endpoint, headers=headers).headers["location"]
+    taken = alice.declare(alice.home(), "a", 4).json()
+
+    refused = append(house, url, 0, b"1234567", "?1")
+
+    assert problem(refused) == (507, "quota_exceeded")
     assert refused.headers["upload-complete"] == "?0"
+    assert alice.delete(f"uploads/{taken['id']}").status_code == 204
+    assert append(house, url, 0, b"1234567", "?1").status_code == 201
 
 
 def test_two_lengths_that_differ_are_inconsistent(create, alice, home):

@@ -234,7 +234,7 @@ def test_a_wrong_checksum_ends_the_import(alice, home, origin):
         ([b"no http\r\n\r\n"], (502, "upstream_failed")),
         ([None], (502, "upstream_failed")),
         ([head(), b"x"], (422, "size_unknown")),
-        ([head(Transfer_Encoding="chunked"), b"0\r\n\r\n"], (422, "size_unknown")),
+        ([head(Transfer_Encoding="identity"), b"x"], (502, "upstream_failed")),
         ([head(Content_Length=10**17)], (413, "upload_too_large")),
         ([head(Content_Length=40 << 30), b"x"], (507, "quota_exceeded")),
     ],
@@ -247,6 +247,94 @@ def test_what_can_not_be_taken_is_told_at_once_and_leaves_nothing(
 
     assert problem(fetch(alice, home, f"{origin.url}/a")) == code
     assert house.stored_files() == []
+
+
+CHUNKED = {"Transfer_Encoding": "chunked"}
+
+
+def chunk(content: bytes) -> bytes:
+    return b"%x\r\n%s\r\n" % (len(content), content)
+
+
+def test_an_answer_in_chunks_is_as_long_as_it_turns_out_to_be(alice, home, origin):
+    body = bytes(range(256)) * 5000
+    parts = [chunk(body[at : at + 100_000]) for at in range(0, len(body), 100_000)]
+    origin.pages["/a"] = lambda _: [head(**CHUNKED), *parts, chunk(b"")]
+
+    begun = fetch(alice, home, f"{origin.url}/a")
+    upload = ended(alice, begun.json())
+
+    assert begun.json()["size"] is None
+    assert content(alice, upload) == body
+    assert upload["size"] == len(body)
+
+
+def test_an_answer_in_chunks_that_is_cut_is_no_file_and_is_tried_again(alice, home, origin):
+    cut = [head(**CHUNKED), chunk(b"12345"), None]
+    whole = [head(**CHUNKED), chunk(b"12345"), chunk(b"678"), chunk(b"")]
+    answers = iter([cut, cut, whole])
+    origin.pages["/a"] = lambda _: next(answers)
+
+    assert content(alice, imported(alice, home, f"{origin.url}/a")) == b"12345678"
+
+    origin.pages["/a"] = lambda _: cut
+    failed = imported(alice, home, f"{origin.url}/a")
+    assert (failed["status"], failed["file"]) == ("failed", None)
+
+
+def test_a_cut_answer_in_chunks_goes_on_where_it_was_if_its_bytes_have_a_name(alice, home, origin):
+    asked = []
+
+    def answer(request):
+        asked.append(request)
+        if len(asked) == 1:
+            return [head(ETag='"a"', **CHUNKED), chunk(b"12345"), None]
+        rest = head(206, Content_Length=3, Content_Range="bytes 5-7/8", ETag='"a"')
+        return [rest, b"678"]
+
+    origin.pages["/a"] = answer
+    upload = imported(alice, home, f"{origin.url}/a")
+
+    assert len(asked) == 2
+    assert content(alice, upload) == b"12345678"
+    assert upload["size"] == 8
+
+
+@pytest.mark.parametrize("span", ["bytes 5-7/*", "bytes 4-7/8", "bytes 5-6/8", "bytes 5-7/9", "x"])
+def test_another_part_than_was_asked_for_is_not_taken(alice, home, origin, span):
+    def answer(_):
+        return next(answers)
+
+    first = [head(ETag='"a"', **CHUNKED), chunk(b"12345"), None]
+    wrong = [head(206, Content_Length=3, Content_Range=span, ETag='"a"'), b"678"]
+    answers = iter([first, wrong, wrong, wrong])
+    origin.pages["/a"] = answer
+
+    assert imported(alice, home, f"{origin.url}/a")["status"] == "failed"
+
+
+def test_an_answer_without_end_is_bounded_and_leaves_nothing(alice, house, home, origin):
+    origin.pages["/a"] = lambda _: [head(**CHUNKED), *[chunk(b"x" * 100_000)] * 400]
+
+    upload = imported(alice, home, f"{origin.url}/a", size_max=250_000)
+
+    assert (upload["status"], upload["failure"]) == ("failed", "upload_too_large")
+    house.sweep()
+    assert house.stored_files() == []
+
+
+def test_what_is_left_of_the_quota_bounds_the_fetch_and_all_of_it_comes_back(house_with, origin):
+    house = soon(house_with(DOORWARD_OUTBOUND_ALLOW="127.0.0.2/32", DOORWARD_QUOTA_BYTES="250000"))
+    alice = house.person("alice")
+    home = alice.home()
+    origin.pages["/a"] = lambda _: [head(**CHUNKED), *[chunk(b"x" * 100_000)] * 40]
+    taken = alice.declare(home, "b", 100_000).json()["id"]
+
+    upload = imported(alice, home, f"{origin.url}/a")
+
+    assert (upload["status"], upload["failure"]) == ("failed", "upload_too_large")
+    assert alice.delete(f"uploads/{taken}").status_code == 204
+    assert alice.declare(home, "c", 250_000).status_code == 201
 
 
 def test_nothing_inside_is_reached_and_the_attempt_is_in_the_trail(alice, home, origin):

@@ -249,6 +249,7 @@ def test_options_says_what_is_spoken_to_anybody_and_ignores_a_version(house, end
     [
         "creation",
         "creation-with-upload",
+        "creation-defer-length",
         "expiration",
         "checksum",
         "termination",
@@ -259,7 +260,6 @@ def test_every_extension_is_announced(house, endpoint, url, extension):
     for address in (endpoint, url):
         spoken = house.client.options(address).headers["tus-extension"].split(",")
         assert extension in spoken
-        assert "creation-defer-length" not in spoken
         assert "concatenation-unfinished" not in spoken
 
 
@@ -273,9 +273,8 @@ def test_a_created_upload_is_201_with_its_url(create, house):
     assert head(house, answer.headers["location"]).headers["upload-length"] == "100"
 
 
-@pytest.mark.parametrize("headers", [{}, {"Upload_Defer_Length": "1"}])
-def test_an_upload_without_a_length_is_refused(create, headers):
-    assert problem(create(None, **headers)) == (411, "upload_length_required")
+def test_an_upload_whose_length_is_neither_said_nor_deferred_is_refused(create):
+    assert problem(create(None)) == (411, "upload_length_required")
 
 
 @pytest.mark.parametrize("length", ["-1", "x", "1.5", ""])

@@ -432,8 +432,8 @@ def test_every_attempt_leaves_who_what_how_much_and_whence(alice, house, home):
     [
         {"name": "a", "size": -1},
         {"name": "a", "size": 1.5},
-        {"name": "a"},
         {"size": 1},
+        {"name": "a", "size_max": -1},
         {"name": "a", "size": 1, "checksum": "md5:00"},
         {"name": "a", "size": 1, "checksum": "sha256:" + "A" * 64},
         {"name": "a", "size": 1, "content_type": "text/html\r\nX: y"},

@@ -11,7 +11,7 @@ from doorward.server.audit.model import Attempt, Target
 from doorward.server.doors.asgi import App, Receive, Scope, Send
 from doorward.server.doors.context import origin_of
 from doorward.server.doors.house import House
-from doorward.server.doors.problem_json import send_problem
+from doorward.server.doors.problem_json import Render, send_problem
 from doorward.server.doors.rest.call import Call
 from doorward.server.permission.caller import Caller, Credential, Origin
 from doorward.server.permission.roles import Role
@@ -30,14 +30,23 @@ class Guard(Protocol):
 
 
 class Entrance:
-    """Authenticates before anything is routed or read, then hands on a ``Call``."""
+    """Authenticates before anything is routed or read, then hands on a ``Call``.
+
+    ``render`` is how a refusal looks.
+    """
 
     def __init__(
-        self, app: App, guard: Guard, house: House, organization_roles: Mapping[str, Role]
+        self,
+        app: App,
+        guard: Guard,
+        house: House,
+        organization_roles: Mapping[str, Role],
+        render: Render = send_problem,
     ) -> None:
         self._app = app
         self._guard = guard
         self._house = house
+        self._render = render
         self._roles = organization_roles
         self._welcomed: OrderedDict[tuple[str, str | None], Role | None] = OrderedDict()
 
@@ -48,7 +57,7 @@ class Entrance:
             who = await self._identify(scope, origin)
         except Problem as problem:
             await self._house.knocks.record(_knock(scope, origin), problem)
-            await send_problem(send, problem, origin.request_id)
+            await self._render(send, problem, origin.request_id)
             return
         await self._welcome(who)
         scope["state"]["call"] = Call(self._house, who)

@@ -286,12 +286,20 @@ class UploadIn(In):
     """A file to come; ``size`` in bytes, ``checksum`` as ``sha256:…`` or ``blake3:…``."""
 
     name: NameText
-    size: int = Field(ge=0, le=1 << 50)
+    size: int | None = Field(
+        default=None, ge=0, le=1 << 50, description="None where it is not known yet."
+    )
+    size_max: int | None = Field(
+        default=None, ge=0, le=1 << 50, description="More than this is never taken."
+    )
     parent_id: IdText | None = None
     content_type: MediaType = "application/octet-stream"
     checksum: Checksum | None = None
     metadata: Metadata = {}
     on_conflict: OnConflict = OnConflict.RENAME
+    if_version_id: IdText | None = Field(
+        default=None, description="With `on_conflict` `replace`: replace this version alone."
+    )
     direct: bool = Field(
         default=False, description="Send the bytes straight to the store, in parts."
     )
@@ -311,6 +319,9 @@ class ImportIn(In):
     checksum: Checksum | None = None
     metadata: Metadata = {}
     on_conflict: OnConflict = OnConflict.RENAME
+    size_max: int | None = Field(
+        default=None, ge=0, le=1 << 50, description="More than this is never taken."
+    )
 
     def wanted(self) -> NewImport:
         """Give it as the service takes it."""
@@ -341,14 +352,16 @@ class PartsIn(In):
 class UploadOut(Out):
     """An upload; ``url`` takes the bytes until ``expires_at``, None once it is closed.
 
-    The bytes of a direct one go to the URLs of its ``parts``, which live as long.
+    Its ``size`` is null until it is known, and never more than ``size_max``. The bytes of a direct
+    one go to the URLs of its ``parts``, which live as long.
     """
 
     id: str
     workspace_id: str
     parent_id: str | None
     name: str
-    size: int
+    size: int | None
+    size_max: int
     content_type: str
     url: str | None
     method: str = "PUT"
@@ -379,7 +392,8 @@ class UploadOut(Out):
             workspace_id=upload.workspace_id,
             parent_id=declared.parent_id,
             name=declared.name,
-            size=declared.size,
+            size=upload.size,
+            size_max=upload.size_max,
             content_type=declared.content_type,
             url=url,
             protocols=_DIRECT if declared.direct else _SENT_HERE,

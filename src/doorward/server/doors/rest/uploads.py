@@ -10,6 +10,7 @@ from doorward.server.permission.actions import Action
 from doorward.server.problems import (
     ChecksumMismatch,
     DirectUnavailable,
+    LengthRequired,
     LinkEnded,
     MediaTypeRefused,
     NameInvalid,
@@ -27,6 +28,7 @@ from doorward.server.problems import (
     UploadNotFound,
     UploadSuperseded,
     UploadTooLarge,
+    VersionConflict,
     WorkspaceNotFound,
 )
 from doorward.server.uploads import service as uploads
@@ -52,6 +54,8 @@ _GUARDED = (PermissionDenied, UploadNotFound)
         MediaTypeRefused,
         PolicyRefused,
         QuotaExceeded,
+        LengthRequired,
+        VersionConflict,
         *_DIRECT,
     ),
     status=201,
@@ -123,6 +127,7 @@ async def renew_upload(call: CallDep, upload_id: UploadId) -> UploadOut:
         NameTaken,
         ParentInvalid,
         QuotaExceeded,
+        VersionConflict,
     ),
     status=201,
 )

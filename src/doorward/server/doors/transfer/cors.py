@@ -11,14 +11,15 @@ from doorward.server.doors.asgi import Message, Scope, Send, header
 _METHODS = "OPTIONS, HEAD, GET, POST, PUT, PATCH, DELETE"
 _REQUEST_HEADERS = (
     "Authorization, Content-Type, Content-Disposition, Repr-Digest, Tus-Resumable, "
-    "Upload-Checksum, Upload-Complete, Upload-Concat, Upload-Draft-Interop-Version, "
-    "Upload-Length, Upload-Metadata, Upload-Offset, X-HTTP-Method-Override, X-Request-ID, "
-    "X-Requested-With"
+    "Upload-Checksum, Upload-Complete, Upload-Concat, Upload-Defer-Length, "
+    "Upload-Draft-Interop-Version, Upload-Length, Upload-Metadata, Upload-Offset, "
+    "X-HTTP-Method-Override, X-Request-ID, X-Requested-With"
 )
 _EXPOSED = (
     "Location, Content-Location, Retry-After, Tus-Checksum-Algorithm, Tus-Extension, Tus-Max-Size, "
-    "Tus-Resumable, Tus-Version, Upload-Complete, Upload-Concat, Upload-Draft-Interop-Version, "
-    "Upload-Expires, Upload-Length, Upload-Limit, Upload-Metadata, Upload-Offset, X-Request-ID"
+    "Tus-Resumable, Tus-Version, Upload-Complete, Upload-Concat, Upload-Defer-Length, "
+    "Upload-Draft-Interop-Version, Upload-Expires, Upload-Length, Upload-Limit, "
+    "Upload-Metadata, Upload-Offset, X-Request-ID"
 )
 # Short, so that a right that was taken away is soon seen in a page that asks first.
 _PREFLIGHT_SECONDS = "600"

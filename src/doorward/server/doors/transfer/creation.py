@@ -30,6 +30,7 @@ from doorward.server.links.using import SIGNED_LINK
 from doorward.server.permission.actions import Action
 from doorward.server.permission.caller import Caller, Credential
 from doorward.server.problems import (
+    LengthInconsistent,
     LengthRequired,
     MediaTypeUnsupported,
     MethodNotAllowed,
@@ -49,6 +50,7 @@ METHODS = "OPTIONS, POST"
 _ID_CHARACTERS_MAX = 80
 _FINAL = "final;"
 _PARTS_MAX = 500  # each is looked up anew in every transaction on the way
+_DEFER = "upload-defer-length"
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,8 +153,6 @@ class _Creation:
         if last is None:
             raise RequestMalformed("Upload-Complete is neither ?1 nor ?0.")
         size = ietf.asked_length(self.scope, 0)
-        if size is None:
-            raise LengthRequired
         upload = await self._create(declared_in_draft(self.scope, size))
         there = {
             "Location": self._url(upload),
@@ -163,6 +163,7 @@ class _Creation:
             offset=0,
             length=self.asked.number("content-length"),
             last=last,
+            closes=last,
             progress=ietf.progress_of(self.scope),
         )
         received = await self._send(upload, part)
@@ -173,7 +174,8 @@ class _Creation:
     async def _concatenated(self, listed: str) -> Answer:
         """Join partial uploads, each named by its own URL or by the path of that."""
         part_ids = [self._part_id(url) for url in listed.split()]
-        if not part_ids or self.asked.header("upload-length") is not None:
+        lengths = [self.asked.header("upload-length"), self.asked.header(_DEFER)]
+        if not part_ids or lengths != [None, None]:
             raise RequestMalformed("A final upload lists its parts and has no length of its own.")
         if len(part_ids) > _PARTS_MAX:
             raise RequestMalformed(f"A final upload has at most {_PARTS_MAX} parts.")
@@ -225,9 +227,14 @@ class _Creation:
     def _url(self, upload: Upload) -> str:
         return self.door.house.url_of(upload)
 
-    def _announced_size(self) -> int:
-        size = self.asked.number("upload-length")
-        if size is None:
+    def _announced_size(self) -> int | None:
+        """Give the length that is announced, None where the client says that it comes later."""
+        size, deferred = self.asked.number("upload-length"), self.asked.header(_DEFER)
+        if deferred not in {None, "1"}:
+            raise RequestMalformed("Upload-Defer-Length is 1 where it is there.")
+        if size is not None and deferred is not None:
+            raise LengthInconsistent("Upload-Length and Upload-Defer-Length can't both be there.")
+        if size is None and deferred is None:
             raise LengthRequired
         return size
 

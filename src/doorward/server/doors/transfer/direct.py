@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from doorward.server.doors.house import House
-from doorward.server.doors.transfer.placing import Placing
-from doorward.server.doors.transfer.receiver import FINAL, check_digest
+from doorward.server.doors.transfer.placing import Placing, check_digest
+from doorward.server.doors.transfer.receiver import FINAL
 from doorward.server.files.model import Node
 from doorward.server.permission.caller import Caller
 from doorward.server.problems import (
@@ -72,7 +72,7 @@ class DirectUploads:
         )
         try:
             stored = await self._joined(hold, multipart_id, tags)
-            await self._placing.judge(hold, self._placing.inspector(hold))
+            await self._placing.judge(hold, self._placing.inspector(hold), stored.size)
             _, file = await self._placing.place(hold, stored)
         except BaseException as exc:
             await asyncio.shield(self._let_go(hold, exc))
@@ -82,16 +82,15 @@ class DirectUploads:
     async def _joined(
         self, hold: Hold, multipart_id: str, tags: Sequence[tuple[int, str]]
     ) -> Stored:
-        store, declared = self._store(), hold.upload.declared
-        if [number for number, _ in tags] != [*range(1, len(direct.part_sizes(declared.size)) + 1)]:
+        store, declared = self._store(), hold.upload.size_max
+        if [number for number, _ in tags] != [*range(1, len(direct.part_sizes(declared)) + 1)]:
             raise PartsInvalid
         size = await store.join(hold.blob_key, multipart_id, tags)
-        if size != declared.size:
+        if size != declared:
             raise SizeMismatch(
-                f"{size} bytes came and {declared.size} were declared.",
-                declared_bytes=declared.size,
+                f"{size} bytes came and {declared} were declared.", declared_bytes=declared
             )
-        sha256 = (declared.checksum or "").startswith("sha256:")
+        sha256 = (hold.upload.declared.checksum or "").startswith("sha256:")
         stored = await store.read_back(hold.blob_key, size, with_sha256=sha256)
         check_digest(hold.upload, stored)
         return stored
@@ -108,7 +107,7 @@ class DirectUploads:
         return self._house.parts
 
     def _parts(self, upload: Upload, multipart_id: str) -> list[Part]:
-        sizes = direct.part_sizes(upload.declared.size)
+        sizes = direct.part_sizes(upload.size_max)
         life = self._house.limits.url_life_seconds
         urls = self._store().urls(upload.blob_key or "", multipart_id, sizes, life)
         numbered = enumerate(zip(urls, sizes, strict=True), 1)

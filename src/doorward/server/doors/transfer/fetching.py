@@ -39,6 +39,7 @@ log = logging.getLogger("doorward.transfer")
 _CHECK_SECONDS = 0.25
 _CUT = (ContentInterrupted, UpstreamFailed, TooManyRequests)
 _STRONG_TAG = re.compile(r'"[!#-~]*"')
+_SPAN = re.compile(r"bytes ([0-9]{1,18})-([0-9]{1,18})/([0-9]{1,18})")
 _OK, _PARTIAL = 200, 206
 _SIZE_DIGITS_MAX = 18
 
@@ -53,19 +54,22 @@ class FetchBounds:
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Where the bytes of an import come from: how many there are, and what names them."""
+    """Where the bytes of an import come from: how many there are, if known, and what names them."""
 
     url: str
-    size: int
+    size: int | None
     tag: str | None
 
     @classmethod
     def of(cls, url: str, answer: Answer) -> "Source":
-        """Learn it from the first answer; raises UpstreamFailed, SizeUnknown."""
+        """Learn it from the first answer; raises UpstreamFailed.
+
+        Raises SizeUnknown where nothing would tell the end of the bytes from a cut.
+        """
         if answer.status != _OK:
             raise UpstreamFailed
         size = _size(answer)
-        if size is None:
+        if size is None and answer.headers.get("transfer-encoding", "").lower() != "chunked":
             raise SizeUnknown
         tag = answer.headers.get("etag", "")
         return cls(url, size, tag if _STRONG_TAG.fullmatch(tag) else None)
@@ -81,10 +85,13 @@ class Source:
         """Say which part an answer brings; raises UpstreamFailed where it is another one."""
         if answer.status == _OK:
             return Part(length=_size(answer))
-        span = f"bytes {received_bytes}-{self.size - 1}/{self.size}"
-        if answer.status != _PARTIAL or answer.headers.get("content-range") != span:
+        span = _SPAN.fullmatch(answer.headers.get("content-range", ""))
+        if answer.status != _PARTIAL or span is None:
             raise UpstreamFailed
-        return Part(received_bytes, self.size - received_bytes)
+        first, last, size = map(int, span.groups())
+        if (first, last) != (received_bytes, size - 1) or self.size not in {None, size}:
+            raise UpstreamFailed
+        return Part(received_bytes, size - received_bytes, whole_length=size)
 
 
 class Body:
@@ -168,7 +175,12 @@ class Fetch:
             raise cut
 
     async def _declare(
-        self, who: Caller, workspace_id: str, new: NewImport, answer: Answer, size: int
+        self,
+        who: Caller,
+        workspace_id: str,
+        new: NewImport,
+        answer: Answer,
+        size: int | None,
     ) -> Upload:
         headers, target = answer.headers, answer.target
         declared = new.declared(

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from doorward.server.commands import Store
+from doorward.server.doors.asgi import Message, Receive
 from doorward.server.problems import LinkEnded, Problem, UploadSuperseded
 
 log = logging.getLogger("doorward.transfer")
@@ -40,7 +41,21 @@ class Holding:
         if self.waiting and self._task is not None:
             self._task.cancel()  # out of its wait for bytes, and out of nothing else
 
-    def was_asked(self) -> bool:
+    async def next(self, body: Receive) -> Message:
+        """Wait for bytes, unless it is asked to let go: then it raises why."""
+        if self.asked:
+            raise self.why
+        self.waiting = True
+        try:
+            return await body()
+        except asyncio.CancelledError:
+            if self._was_asked():
+                raise self.why from None
+            raise
+        finally:
+            self.waiting = False
+
+    def _was_asked(self) -> bool:
         """Say whether a cancellation was our own asking, and take that one back."""
         if self.asked and self._task is not None:
             self._task.uncancel()

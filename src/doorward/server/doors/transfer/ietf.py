@@ -11,6 +11,7 @@ from doorward.server.doors.asgi import Scope, header
 from doorward.server.doors.house import House
 from doorward.server.doors.transfer.exchange import Answer, Asked, interim_of, number_of
 from doorward.server.doors.transfer.receiver import Part, Received, Receiver
+from doorward.server.doors.transfer.tus import size_max
 from doorward.server.files.model import Node
 from doorward.server.problems import (
     ChecksumMismatch,
@@ -24,6 +25,7 @@ from doorward.server.problems import (
 )
 from doorward.server.uploads.model import Upload, UploadStatus
 from doorward.server.uploads.service import require_open
+from doorward.server.uploads.sizing import RECEIVING
 
 INTEROP_VERSION = "8"
 MEDIA_TYPE = "application/partial-upload"
@@ -51,11 +53,12 @@ class Draft:
             require_open(upload)
         headers = {
             "Upload-Offset": str(upload.received_bytes),
-            "Upload-Length": str(upload.declared.size),
             "Upload-Complete": _COMPLETE[complete],
             "Upload-Limit": limits_of(self.house, upload),
             "Cache-Control": "no-store",
         }
+        if upload.size is not None:
+            headers["Upload-Length"] = str(upload.size)
         return Answer(204, headers)
 
     async def append(self, asked: Asked) -> Answer:
@@ -68,6 +71,7 @@ class Draft:
             length=asked.number("content-length"),
             whole_length=asked_length(asked.scope, offset),
             last=last,
+            closes=last,
             progress=progress_of(asked.scope),
         )
         received = await self.receiver.receive(asked.upload_id, asked.from_, part, asked.body)
@@ -86,7 +90,7 @@ class Draft:
             }
             return Answer(201, headers, self.present(received.file).encode())
         if last and not received.upload.whole:
-            raise LengthInconsistent(declared_bytes=received.upload.declared.size)
+            raise LengthInconsistent(declared_bytes=received.upload.size)
         headers = {
             "Upload-Offset": str(received.upload.received_bytes),
             "Upload-Complete": "?0",
@@ -96,7 +100,8 @@ class Draft:
 
     def refuse(self, problem: Problem) -> None:
         """Say with a problem whether it is about the transfer or about what came of it."""
-        problem.headers["Upload-Complete"] = _COMPLETE[isinstance(problem, _PROCESSING)]
+        of_processing = isinstance(problem, _PROCESSING) and problem.reason != RECEIVING
+        problem.headers["Upload-Complete"] = _COMPLETE[of_processing]
         if isinstance(problem, UploadTooLarge):
             problem.headers["Upload-Limit"] = limits_of(self.house)
 
@@ -135,7 +140,7 @@ def _field(scope: Scope, name: str) -> int | None:
 
 def limits_of(house: House, upload: Upload | None = None) -> str:
     """Give the limits, as the structured dictionary ``Upload-Limit``."""
-    limits = f"max-size={house.limits.upload_bytes_max}"
+    limits = f"max-size={size_max(house, upload)}"
     if upload is None or not upload.status.open:
         return limits
     until = min(upload.url_expires_at, upload.expires_at)

@@ -1,15 +1,13 @@
 """The bytes of one request on their way into a sink, judged as they come."""
 
-import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
-from doorward.server.doors.asgi import Message
 from doorward.server.doors.transfer.checksums import ChunkCheck
 from doorward.server.doors.transfer.holders import Holding
 from doorward.server.doors.transfer.incoming import Incoming
-from doorward.server.problems import ContentInterrupted, UploadTooLarge
+from doorward.server.problems import ContentInterrupted
 from doorward.server.uploads.policy import Inspector
 from doorward.server.uploads.ports import Sink
 
@@ -24,30 +22,31 @@ _FAST_BYTES = 64 * 1024  # whoever fills less at a time keeps no thread busy
 class Intake:
     """Takes a body until it ends, or ``holding`` is asked to let go of the upload.
 
-    Each second ``judge`` is asked whether the credential still counts. ``note`` is awaited as often
-    while much comes, and now and then otherwise: both raise what ends the upload. Of bytes with a
-    ``check`` none is made durable before all have passed it.
+    ``promise`` is awaited with how far the upload comes, before a byte of that is taken. Each
+    second ``judge`` is asked whether the credential still counts. ``note`` is awaited as often
+    while much comes, and now and then otherwise. All three raise what ends the upload. Of bytes
+    with a ``check`` none is made durable before all have passed it.
     """
 
     holding: Holding
     sink: Sink
     inspector: Inspector
-    size: int
     check: ChunkCheck | None
     judge: Callable[[], None]
+    promise: Callable[[int], Awaitable[None]]
     note: Callable[[], Awaitable[None]]
     _judged: float = field(default_factory=time.monotonic)
     _noted: float = field(default_factory=time.monotonic)
     _noted_position: int = 0
 
     async def take(self, body: Incoming) -> None:
-        """Take all of it; raises ContentInterrupted, UploadTooLarge, StorageFull, StorageFailed.
+        """Take all of it; raises ContentInterrupted, StorageFull, StorageFailed.
 
-        And MediaTypeRefused, what ``judge`` and ``note`` raise, and why it was to be let go of.
+        And MediaTypeRefused, what the three raise, and why the upload was to be let go of.
         """
         self._noted_position, more = self.sink.position, True
         while more:
-            message = await self._next(body)
+            message = await self.holding.next(body.receive)
             if message["type"] == "http.disconnect":
                 raise ContentInterrupted
             chunk, more = message.get("body", b""), message.get("more_body", False)
@@ -59,38 +58,19 @@ class Intake:
                 self._judged = now
                 await self._look(now)
 
-    async def _next(self, body: Incoming) -> Message:
-        """Wait for bytes, unless a newer request asks for the upload."""
-        if self.holding.asked:
-            raise self.holding.why
-        self.holding.waiting = True
-        try:
-            return await body.receive()
-        except asyncio.CancelledError:
-            if self.holding.was_asked():
-                raise self.holding.why from None
-            raise
-        finally:
-            self.holding.waiting = False
-
     async def _store(self, chunk: bytes) -> None:
-        if self.sink.position + len(chunk) > self.size:
-            raise UploadTooLarge(
-                f"More bytes came than the {self.size} that were declared.", limit_bytes=self.size
-            )
         if chunk:
+            await self.promise(self.sink.position + len(chunk))
             self._see(chunk)
             self.inspector.take(chunk, self.sink.position)
             await self.sink.write(chunk)
 
     async def _draw(self, body: Incoming) -> bool:
-        """Have a thread take what a fast sender brings; says whether more is to come.
-
-        So much was announced and found to be no more than was declared.
-        """
+        """Have a thread take what a fast sender brings; says whether more is to come."""
         inlet = body.inlet()
         if inlet is None:
             return True
+        await self.promise(self.sink.position + inlet.remaining)
         await self.sink.draw(inlet, self._see, self._is_asked)
         inlet.settle()
         return inlet.remaining > 0

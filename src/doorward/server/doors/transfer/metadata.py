@@ -21,7 +21,7 @@ _SHA256 = re.compile(r"sha-256=:([A-Za-z0-9+/]{43}=):")
 _EXACT_NAME = re.compile(r"filename\*=utf-8'[^']*'([^\s;]+)", re.IGNORECASE)
 # Under these names clients send what Doorward calls otherwise; the first that is there counts.
 _NAMES = {"name": ("filename", "name"), "content_type": ("filetype", "type")}
-_OWN = ("parent_id", "on_conflict", "checksum")
+_OWN = ("parent_id", "on_conflict", "checksum", "size_max", "if_version_id")
 
 
 def read_metadata(value: str | None) -> dict[str, str]:
@@ -40,7 +40,7 @@ def read_metadata(value: str | None) -> dict[str, str]:
     return pairs
 
 
-def declared_in_tus(scope: Scope, size: int, metadata: str | None) -> NewUpload:
+def declared_in_tus(scope: Scope, size: int | None, metadata: str | None) -> NewUpload:
     """Give the file to come as a tus client describes it; the query wins over the metadata.
 
     Raises RequestInvalid, RequestMalformed.
@@ -57,7 +57,7 @@ def declared_in_tus(scope: Scope, size: int, metadata: str | None) -> NewUpload:
     return _declared(said | _queried(scope), size)
 
 
-def declared_in_draft(scope: Scope, size: int) -> NewUpload:
+def declared_in_draft(scope: Scope, size: int | None) -> NewUpload:
     """Give the file to come as the draft's representation metadata describes it.
 
     Raises RequestInvalid.
@@ -75,7 +75,7 @@ def declared_in_draft(scope: Scope, size: int) -> NewUpload:
     return _declared(said | _queried(scope), size)
 
 
-def _declared(said: dict[str, str], size: int) -> NewUpload:
+def _declared(said: dict[str, str], size: int | None) -> NewUpload:
     try:
         valid = UploadIn.model_validate({"name": NAME_DEFAULT, "size": 0} | said)
     except ValidationError as exc:

@@ -5,7 +5,7 @@ from contextlib import suppress
 
 from doorward.server.doors.house import House
 from doorward.server.files.model import Node
-from doorward.server.problems import UploadNotFound
+from doorward.server.problems import ChecksumMismatch, UploadNotFound
 from doorward.server.uploads import receiving
 from doorward.server.uploads.model import Upload
 from doorward.server.uploads.policy import Inspector
@@ -26,10 +26,10 @@ class Placing:
         """Make what judges the first bytes by the policies in force."""
         return Inspector(hold.upload.declared, (self._house.limits.policy, hold.policy))
 
-    async def judge(self, hold: Hold, inspector: Inspector) -> None:
-        """Judge the first bytes that came some other time; raises MediaTypeRefused."""
+    async def judge(self, hold: Hold, inspector: Inspector, size: int) -> None:
+        """Judge the first of ``size`` bytes, if not all came at once; raises MediaTypeRefused."""
         if not inspector.has_judged:
-            head = self._house.blobs.read(hold.blob_key, 0, inspector.wanted)
+            head = self._house.blobs.read(hold.blob_key, 0, min(inspector.wanted, size))
             inspector.judge(b"".join([part async for part in head]))
 
     async def place(
@@ -68,3 +68,10 @@ class Placing:
             return None
         sound = await is_sound(self._house.blobs, key, stored.size, stored.digest)
         return Earlier(key, is_sound=sound)
+
+
+def check_digest(upload: Upload, stored: Stored) -> None:
+    """Make sure that bytes are those that were declared; raises ChecksumMismatch."""
+    declared = upload.declared.checksum
+    if declared is not None and declared not in {stored.digest, stored.sha256}:
+        raise ChecksumMismatch

@@ -14,7 +14,7 @@ from doorward.server.doors.transfer.checksums import ChunkCheck
 from doorward.server.doors.transfer.holders import Holders, Holding
 from doorward.server.doors.transfer.incoming import Incoming
 from doorward.server.doors.transfer.intake import Intake
-from doorward.server.doors.transfer.placing import Placing
+from doorward.server.doors.transfer.placing import Placing, check_digest
 from doorward.server.files.model import Node
 from doorward.server.permission.actions import Action
 from doorward.server.permission.caller import Caller
@@ -23,6 +23,7 @@ from doorward.server.problems import (
     LengthInconsistent,
     MediaTypeRefused,
     OffsetMismatch,
+    PartInvalid,
     PermissionDenied,
     PolicyRefused,
     Problem,
@@ -33,7 +34,7 @@ from doorward.server.problems import (
     UploadSuperseded,
     UploadTooLarge,
 )
-from doorward.server.uploads import receiving
+from doorward.server.uploads import receiving, sizing
 from doorward.server.uploads.model import Upload
 from doorward.server.uploads.policy import Inspector
 from doorward.server.uploads.ports import BlobHeld, Sink, Stored
@@ -58,16 +59,30 @@ class Part:
     """What one request brings: bytes from ``offset`` on, or the whole where that is None.
 
     ``length`` is how many it announced, None where it did not; ``whole_length`` is what it says of
-    the whole. Without ``last`` no file is made even of the last byte. Of bytes with a ``check``
-    none counts before all have passed it. ``progress`` is told how many bytes are durable.
+    the whole. Where it ``closes``, the end of its body is the end of the whole, as it is where the
+    whole is brought. Without ``last`` no file is made even of the last byte. Of bytes with a
+    ``check`` none counts before all have passed it. ``progress`` is told how many bytes are
+    durable.
     """
 
     offset: int | None = None
     length: int | None = None
     whole_length: int | None = None
     last: bool = True
+    closes: bool = False
     check: ChunkCheck | None = None
     progress: Callable[[int], None] | None = None
+
+    @property
+    def said(self) -> int | None:
+        """How many bytes the whole has, as far as that is said before they come."""
+        brought = self.length if self.offset is None else None
+        return brought if self.whole_length is None else self.whole_length
+
+    @property
+    def ends_whole(self) -> bool:
+        """Say whether the end of the body is that of the whole."""
+        return self.closes or self.offset is None
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,8 +170,10 @@ class Receiver:
         async def copy(hold: Hold, holding: Holding, sink: Sink) -> Received:
             sink.begin(known=0, start=0)
             for part in parts:
-                if part.declared.size:  # an empty one never had a blob
+                if part.received_bytes:  # an empty one never had a blob
                     await self._copy(part, holding, sink)
+            if sink.position != hold.upload.size:  # never less than what was promised to be joined
+                raise PartInvalid
             return await self._finish(hold, sink, self._placing.inspector(hold))
 
         try:
@@ -201,7 +218,7 @@ class Receiver:
         return Received(replace(hold.upload, holder=None))
 
     async def _copy(self, part: Upload, holding: Holding, sink: Sink) -> None:
-        async for chunk in self._house.blobs.read(part.blob_key or "", 0, part.declared.size):
+        async for chunk in self._house.blobs.read(part.blob_key or "", 0, part.received_bytes):
             if holding.asked:
                 raise UploadSuperseded
             await sink.write(chunk)
@@ -241,16 +258,19 @@ class Receiver:
     async def _take_part(
         self, hold: Hold, holding: Holding, sink: Sink, part: Part, body: Incoming
     ) -> Received:
-        known, size = hold.upload.received_bytes, hold.upload.declared.size
+        known = hold.upload.received_bytes
         if part.offset is not None and part.offset != known:
             raise _mismatch(known, part.offset)
         start = part.offset or 0
-        _check_length(part, start, size)
+        hold = await self._sized(hold, part.said)
+        _check_length(part, start, hold.upload)
         sink.begin(known=known, start=start)
         inspector = self._placing.inspector(hold)
         await self._take(hold, holding, sink, part, inspector, body)
         if part.check is not None:
             part.check.settle()
+        hold = await self._ended(hold, sink, part)
+        size = hold.upload.size
         whole = sink.position == size
         if whole and part.last and not hold.upload.declared.partial:
             return await self._finish(hold, sink, inspector)
@@ -261,6 +281,28 @@ class Receiver:
         received = await sink.sync()
         await self._house.store.write(lambda tx: receiving.release_upload(tx, hold, received))
         return Received(replace(hold.upload, received_bytes=received or 0))
+
+    async def _sized(self, hold: Hold, size: int | None) -> Hold:
+        """Fix the size where it was not known and is said now."""
+        if hold.upload.size is not None or size is None:
+            return hold
+        return await self._house.store.write(lambda tx: sizing.fix_size(tx, hold, size))
+
+    async def _ended(self, hold: Hold, sink: Sink, part: Part) -> Hold:
+        """Take what has come for the whole, where nobody said before how much that would be.
+
+        The row learns it with the file, so that a whole that is sent again may have another size.
+        Raises LengthInconsistent where more than that was acknowledged before.
+        """
+        if hold.upload.size is not None or not part.ends_whole:
+            return hold
+        if sink.position < sink.durable:  # unless it differs from what is there
+            await sink.sync()
+        if sink.position < sink.durable:
+            raise LengthInconsistent(received_bytes=sink.durable)
+        if hold.upload.declared.partial:
+            return await self._sized(hold, sink.position)
+        return replace(hold, upload=replace(hold.upload, size=sink.position))
 
     async def _take(
         self,
@@ -274,13 +316,28 @@ class Receiver:
         def judge() -> None:
             self.check_revoked(hold.upload)
 
+        async def promise(size: int) -> None:
+            nonlocal hold
+            hold = await self._promised(hold, size)
+
         async def note() -> None:
             await self._note(hold, sink.durable)
             if part.progress is not None:
                 part.progress(sink.durable)
 
-        size = hold.upload.declared.size
-        await Intake(holding, sink, inspector, size, part.check, judge, note).take(body)
+        await Intake(holding, sink, inspector, part.check, judge, promise, note).take(body)
+
+    async def _promised(self, hold: Hold, size: int) -> Hold:
+        """Make sure that so many bytes may come, before the last of them is taken."""
+        upload = hold.upload
+        if size > upload.size_max:
+            raise UploadTooLarge(
+                f"More bytes came than the {upload.size_max} that there may be.",
+                limit_bytes=upload.size_max,
+            )
+        if size <= upload.promised_bytes:
+            return hold
+        return await self._house.store.write(lambda tx: sizing.promise_more(tx, hold, size))
 
     async def _note(self, hold: Hold, received: int) -> None:
         """Store how far it is, and stop when another request took over or a right is gone."""
@@ -292,7 +349,7 @@ class Receiver:
     async def _finish(self, hold: Hold, sink: Sink, inspector: Inspector) -> Received:
         stored = await sink.finish()
         check_digest(hold.upload, stored)
-        await self._placing.judge(hold, inspector)
+        await self._placing.judge(hold, inspector, stored.size)
         return Received(*await self._placing.place(hold, stored, self._keep))
 
     async def _keep(self, hold: Hold, stored: Stored) -> Stored:
@@ -331,25 +388,19 @@ def _mismatch(expected: int, provided: int) -> OffsetMismatch:
     return problem
 
 
-def _check_length(part: Part, start: int, size: int) -> None:
+def _check_length(part: Part, start: int, upload: Upload) -> None:
     """Refuse by the announced lengths before a byte is read."""
+    size, size_max = upload.size, upload.size_max
     if part.whole_length is not None and part.whole_length != size:
         raise LengthInconsistent(declared_bytes=size)
     if part.length is None:
         return
     end = start + part.length
-    if end > size:
+    if end > size_max:
         raise UploadTooLarge(
-            f"The body ends at {end} bytes and {size} were declared.", limit_bytes=size
+            f"The body ends at {end} bytes and there may be {size_max}.", limit_bytes=size_max
         )
-    if part.offset is None and end < size:
+    if part.offset is None and size is not None and end < size:
         raise SizeMismatch(
             f"The body has {end} bytes and {size} were declared.", declared_bytes=size
         )
-
-
-def check_digest(upload: Upload, stored: Stored) -> None:
-    """Make sure that bytes are those that were declared; raises ChecksumMismatch."""
-    declared = upload.declared.checksum
-    if declared is not None and declared not in {stored.digest, stored.sha256}:
-        raise ChecksumMismatch

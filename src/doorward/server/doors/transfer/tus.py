@@ -1,6 +1,7 @@
 """tus 1.0.0 at an upload's own URL: where it stands, and bytes from there on.
 
-Extensions: creation, creation-with-upload, expiration, checksum, termination, concatenation.
+Extensions: creation, creation-with-upload, creation-defer-length, expiration, checksum,
+termination, concatenation.
 """
 
 from collections.abc import Sequence
@@ -27,6 +28,7 @@ EVERYWHERE = {"Tus-Resumable": VERSION}
 EXTENSIONS = (
     "creation",
     "creation-with-upload",
+    "creation-defer-length",
     "expiration",
     "checksum",
     "termination",
@@ -84,7 +86,10 @@ class Tus:
 
     async def _state(self, upload: Upload) -> dict[str, str]:
         declared = upload.declared
-        headers = {"Upload-Length": str(declared.size)} | after(Received(upload))
+        length = {"Upload-Defer-Length": "1"}
+        if upload.size is not None:
+            length = {"Upload-Length": str(upload.size)}
+        headers = length | after(Received(upload))
         if declared.described:
             headers["Upload-Metadata"] = declared.described
         if declared.partial:
@@ -103,14 +108,21 @@ class Tus:
         return [self.house.url_of(part) for part in found if part]
 
 
-def capabilities(house: House) -> dict[str, str]:
-    """Say what is spoken here, and how large an upload may be."""
+def capabilities(house: House, upload: Upload | None = None) -> dict[str, str]:
+    """Say what is spoken here, and how large an upload, or this one, may be."""
     return {
         "Tus-Version": VERSION,
         "Tus-Extension": ",".join(EXTENSIONS),
-        "Tus-Max-Size": str(house.limits.upload_bytes_max),
+        "Tus-Max-Size": str(size_max(house, upload)),
         "Tus-Checksum-Algorithm": ",".join(ALGORITHMS),
     }
+
+
+def size_max(house: House, upload: Upload | None) -> int:
+    """Say how large an upload may be, or this one where that is still open."""
+    if upload is None or upload.size is not None:
+        return house.limits.upload_bytes_max
+    return upload.size_max
 
 
 def check_version(asked: Asked) -> None:

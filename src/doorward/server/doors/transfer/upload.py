@@ -8,7 +8,7 @@ from doorward.server.commands import refused
 from doorward.server.doors.asgi import Receive, Scope, Send, respond
 from doorward.server.doors.context import origin_of
 from doorward.server.doors.house import House
-from doorward.server.doors.problem_json import send_problem
+from doorward.server.doors.problem_json import Render, send_problem
 from doorward.server.doors.transfer import cors, ietf, tus
 from doorward.server.doors.transfer.exchange import Answer, Asked
 from doorward.server.doors.transfer.ietf import Draft
@@ -58,7 +58,8 @@ class UploadDoor:
         try:
             answer = await self._answer(asked)
         except Problem as problem:
-            await self._audit(problem, asked)
+            action = Action.UPLOAD_ABORT if asked.method == "DELETE" else Action.UPLOAD_RECEIVE
+            await audit_refusal(self._house, asked, action, problem)
             if _is_draft(asked):
                 self._draft.refuse(problem)
             await answer_problem(body.receive, send, problem, from_.origin.request_id)
@@ -79,7 +80,7 @@ class UploadDoor:
         upload = await self._receiver.judge(asked.upload_id, asked.from_)
         spoken = {"Allow": METHODS, "Accept-Patch": ACCEPT_PATCH}
         limits = {"Upload-Limit": ietf.limits_of(self._house, upload)}
-        return Answer(204, spoken | limits | tus.capabilities(self._house))
+        return Answer(204, spoken | limits | tus.capabilities(self._house, upload))
 
     async def _offset(self, asked: Asked) -> Answer:
         if asked.header("tus-resumable") is not None:
@@ -102,19 +103,6 @@ class UploadDoor:
         await self._receiver.abandon(asked.upload_id, asked.from_)
         return Answer(204)
 
-    async def _audit(self, problem: Problem, asked: Asked) -> None:
-        """Name whoever bought the upload, where the signature proved that this is its URL."""
-        action = Action.UPLOAD_ABORT if asked.method == "DELETE" else Action.UPLOAD_RECEIVE
-        if isinstance(problem, UploadUrlInvalid | MethodNotAllowed):
-            target = Target(None, "upload", asked.upload_id)
-            await self._house.knocks.record(Attempt(action, target, asked.from_), problem)
-            return
-        await refused(
-            self._house.store,
-            lambda tx: uploads.attempt_by_url(tx, asked.upload_id, asked.from_, action),
-            problem,
-        )
-
     def _check_url(self, asked: Asked) -> None:
         url = Presented.of_upload(asked.upload_id, asked.scope["query_string"])
         self._house.signer.check(url, self._house.clock())
@@ -135,13 +123,32 @@ def _is_draft(asked: Asked) -> bool:
     )
 
 
-async def answer_problem(receive: Receive, send: Send, problem: Problem, request_id: str) -> None:
+async def audit_refusal(house: House, asked: Asked, action: Action, problem: Problem) -> None:
+    """Name whoever bought the upload, where the signature proved that this is its URL."""
+    if isinstance(problem, UploadUrlInvalid | MethodNotAllowed):
+        target = Target(None, "upload", asked.upload_id)
+        await house.knocks.record(Attempt(action, target, asked.from_), problem)
+        return
+    await refused(
+        house.store,
+        lambda tx: uploads.attempt_by_url(tx, asked.upload_id, asked.from_, action),
+        problem,
+    )
+
+
+async def answer_problem(
+    receive: Receive,
+    send: Send,
+    problem: Problem,
+    request_id: str,
+    render: Render = send_problem,
+) -> None:
     """Answer at once, then take what is still coming for a while, so that the client reads it.
 
     A connection closed on unread bytes is reset, and the answer may be lost with it.
     """
     problem.headers.setdefault("Connection", "close")
-    await send_problem(send, problem, request_id, last=False)
+    await render(send, problem, request_id, last=False)
     with suppress(TimeoutError):
         async with asyncio.timeout(_DRAIN_SECONDS):
             await _drain(receive)

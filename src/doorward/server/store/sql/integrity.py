@@ -36,7 +36,7 @@ _OPEN = ("pending", "receiving")
 _CLOSED = ("complete", "failed", "aborted", "expired")
 _SHOWN = ("blob_key", "size", "digest", "sha256", "content_type")
 _IS_OPEN = uploads.c.status.in_(_OPEN)
-_DECLARED = uploads.c.declared["size"].as_integer()
+_OVER = uploads.c.received_bytes > func.coalesce(uploads.c.size, uploads.c.promised_bytes)
 
 _USED: Any = (
     select(func.coalesce(func.sum(versions.c.counted_bytes), 0))
@@ -44,7 +44,7 @@ _USED: Any = (
     .scalar_subquery()
 )
 _RESERVED: Any = (
-    select(func.coalesce(func.sum(_DECLARED), 0))
+    select(func.coalesce(func.sum(uploads.c.promised_bytes), 0))
     .where(uploads.c.workspace_id == workspaces.c.id, _IS_OPEN)
     .scalar_subquery()
 )
@@ -90,7 +90,7 @@ def _upload_states() -> Select[Any]:
         (uploads.c.status.not_in((*_OPEN, *_CLOSED)), "it has no known status"),
         (_IS_OPEN & uploads.c.blob_key.is_(None), "it is open and has no blob"),
         (_IS_OPEN & uploads.c.file_id.is_not(None), "it is open and has a file"),
-        (_IS_OPEN & (uploads.c.received_bytes > _DECLARED), "it has more bytes than declared"),
+        (_IS_OPEN & _OVER, "it has more bytes than declared"),
         (uploads.c.received_bytes < 0, "it has less than no bytes"),
         ((uploads.c.status == "complete") & uploads.c.file_id.is_(None), "it made no file"),
         (uploads.c.status.in_(_CLOSED) & held, "it is closed and held"),
@@ -140,7 +140,8 @@ _WAITING: Select[Any] = select(
     _IS_OPEN,
     uploads.c.holder.is_(None),
     uploads.c.blob_key.is_not(None),
-    uploads.c.received_bytes.between(1, _DECLARED),
+    uploads.c.received_bytes >= 1,
+    ~_OVER,
 )
 _RECOUNT = (
     update(workspaces)

@@ -159,6 +159,8 @@ uploads = Table(
     Column("bought_by", JSON, nullable=False),
     Column("status", String, nullable=False),
     Column("received_bytes", BigInteger, nullable=False),
+    Column("size", BigInteger),
+    Column("promised_bytes", BigInteger, nullable=False, server_default="0"),
     Column("blob_key", String),
     Column("holder", String),
     Column("file_id", String),

@@ -23,6 +23,8 @@ _PUT = (
             for name in (
                 "status",
                 "received_bytes",
+                "size",
+                "promised_bytes",
                 "blob_key",
                 "holder",
                 "file_id",
@@ -97,6 +99,8 @@ def _changing(upload: Upload) -> dict[str, object]:
     return {
         "status": upload.status.value,
         "received_bytes": upload.received_bytes,
+        "size": upload.size,
+        "promised_bytes": upload.promised_bytes,
         "blob_key": upload.blob_key,
         "holder": upload.holder,
         "file_id": upload.file_id,
@@ -120,6 +124,8 @@ def _upload(row: Row[Any]) -> Upload:
         created_at=row.created_at,
         url_expires_at=row.url_expires_at,
         expires_at=row.expires_at,
+        size=row.size,
+        promised_bytes=row.promised_bytes,
         received_bytes=row.received_bytes,
         blob_key=row.blob_key,
         holder=row.holder,
