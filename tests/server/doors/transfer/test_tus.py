@@ -821,3 +821,13 @@ def test_what_was_begun_by_one_protocol_is_finished_by_another(house, alice, hom
 
 def test_rest_says_what_the_url_speaks(alice, home):
     assert alice.declare(home, "a", 1).json()["protocols"] == ["put", "tus", "ietf"]
+
+
+@pytest.mark.parametrize("beyond", [1, 10_000_000])
+def test_a_part_that_announces_too_much_costs_no_byte_that_was_acknowledged(house, url, beyond):
+    assert patch(house, url, 0, b"1234").status_code == 204
+
+    refused = patch(house, url, 4, b"x" * (6 + beyond))
+
+    assert problem(refused) == (413, "upload_too_large")
+    assert patch(house, url, 4, b"567890").status_code == 204

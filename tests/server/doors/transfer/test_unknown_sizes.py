@@ -341,7 +341,7 @@ def test_what_was_promised_ahead_comes_back_when_the_upload_ends(house, clock, b
     if end == "abort":
         assert house.client.delete(upload["url"]).status_code == 204
     elif end == "over":
-        assert patch(house, upload["url"], 5, b"678901").status_code == 413
+        assert patch(house, upload["url"], 5, iter([b"678", b"901"])).status_code == 413
     else:
         clock.advance(seconds=86_401)
         house.sweep()

@@ -20,7 +20,10 @@ LOOK_SECONDS = 0.2
 
 
 class Holding:
-    """One request's hold; ``asked`` says that it is to let go, and ``why`` for what reason."""
+    """One request's hold; ``asked`` says that it is to let go, and ``why`` for what reason.
+
+    ``takes`` says that what it brings counts by now, and what is wrong with it too.
+    """
 
     def __init__(self, upload_id: str, holder: str, link_id: str | None) -> None:
         self.upload_id = upload_id
@@ -29,6 +32,7 @@ class Holding:
         self.asked = False
         self.why: Problem = UploadSuperseded()
         self.waiting = False
+        self.takes = False
         self._loop = asyncio.get_running_loop()
         self._task = asyncio.current_task()
 

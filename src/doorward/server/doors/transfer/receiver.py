@@ -206,7 +206,7 @@ class Receiver:
                 hold = await self._alone(hold, holding, sink)
                 done = await work(hold, holding, sink)
             except BaseException as exc:
-                await asyncio.shield(self._let_go(hold, sink, exc, keep=keep))
+                await asyncio.shield(self._let_go(hold, holding, sink, exc, keep=keep))
                 raise
             await asyncio.shield(sink.close())
             return done
@@ -262,8 +262,10 @@ class Receiver:
         if part.offset is not None and part.offset != known:
             raise _mismatch(known, part.offset)
         start = part.offset or 0
+        holding.takes = part.offset is None  # where it goes on, what is there is not to be lost
         hold = await self._sized(hold, part.said)
         _check_length(part, start, hold.upload)
+        holding.takes = True
         sink.begin(known=known, start=start)
         inspector = self._placing.inspector(hold)
         await self._take(hold, holding, sink, part, inspector, body)
@@ -358,13 +360,15 @@ class Receiver:
             await self._house.store.write(lambda tx: receiving.begin_keeping(tx, hold))
         return await self._house.blobs.keep(hold.blob_key, stored)
 
-    async def _let_go(self, hold: Hold, sink: Sink, exc: BaseException, *, keep: bool) -> None:
+    async def _let_go(
+        self, hold: Hold, holding: Holding, sink: Sink, exc: BaseException, *, keep: bool
+    ) -> None:
         """Leave the upload as it can go on: with all that is durable, or closed for good.
 
         Whoever waited for the last command may have been cancelled while it was carried out. The
         command that decides here comes after it, and so sees what came of it.
         """
-        if isinstance(exc, FINAL):
+        if isinstance(exc, FINAL) and (holding.takes or not isinstance(exc, UploadTooLarge)):
             failure = exc.code
             await self._house.store.write(lambda tx: receiving.fail_upload(tx, hold, failure))
         received = await _kept(sink) if keep else None
@@ -398,9 +402,11 @@ def _check_length(part: Part, start: int, upload: Upload) -> None:
     end = start + part.length
     if end > size_max:
         raise UploadTooLarge(
-            f"The body ends at {end} bytes and there may be {size_max}.", limit_bytes=size_max
+            f"The body ends at {end} bytes and there may be {size_max}.",
+            limit_bytes=size_max,
         )
     if part.offset is None and size is not None and end < size:
         raise SizeMismatch(
-            f"The body has {end} bytes and {size} were declared.", declared_bytes=size
+            f"The body has {end} bytes and {size} were declared.",
+            declared_bytes=size,
         )
