@@ -1,8 +1,7 @@
 """Connections to judged addresses alone: a name is resolved once, and what was judged is used."""
 
 import asyncio
-import socket
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 
 from httpcore2 import (
     SOCKET_OPTION,
@@ -14,27 +13,18 @@ from httpcore2 import (
 )
 
 from doorward.server.outbound.addresses import Network, may_connect
+from doorward.server.outbound.lookups import Lookups, Resolve
 from doorward.server.problems import AddressNotAllowed
 
-Resolve = Callable[[str, int], Awaitable[Sequence[str]]]
-"""Gives the addresses of a name; raises OSError or UnicodeError where there are none."""
-
 _ADDRESSES_TRIED_MAX = 4
-
-
-async def resolve(host: str, port: int) -> list[str]:
-    """Ask the system for the addresses of a name; raises OSError, UnicodeError."""
-    loop = asyncio.get_running_loop()
-    found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    return list(dict.fromkeys(str(address[0]) for _, _, _, _, address in found))
 
 
 class JudgedNetwork(AsyncNetworkBackend):
     """Opens connections to the public network, and to ``allowed`` networks beside it."""
 
-    def __init__(self, allowed: Sequence[Network], resolve: Resolve = resolve) -> None:
+    def __init__(self, allowed: Sequence[Network], resolve: Resolve | None = None) -> None:
         self._allowed = allowed
-        self._resolve = resolve
+        self._resolve = resolve or Lookups()
         self._inner = AnyIOBackend()
 
     async def connect_tcp(

@@ -17,7 +17,8 @@ from typing import cast
 import httpcore2
 
 from doorward.server.outbound.addresses import Network
-from doorward.server.outbound.network import JudgedNetwork, Resolve, resolve
+from doorward.server.outbound.lookups import Resolve
+from doorward.server.outbound.network import JudgedNetwork
 from doorward.server.outbound.targets import Target, redirected, target_of
 from doorward.server.problems import TooManyRequests, UpstreamFailed
 
@@ -84,7 +85,7 @@ class Outbound:
         allowed: Sequence[Network] = (),
         *,
         bounds: Bounds | None = None,
-        resolve: Resolve = resolve,
+        resolve: Resolve | None = None,
         tls: ssl.SSLContext | None = None,
     ) -> None:
         self._network = JudgedNetwork(allowed, resolve)
