@@ -25,9 +25,6 @@ class UploadRows(Protocol):
     def holders(self, upload_ids: Collection[str]) -> dict[str, str | None]:
         """Say who holds each of these uploads, as far as they are there."""
 
-    def count_open(self, workspace_id: str) -> int:
-        """Say how many uploads of a workspace may still become files."""
-
     def overdue(self, at: datetime, limit: int) -> list[Upload]:
         """List open uploads whose life is over."""
 

@@ -81,13 +81,6 @@ class SqlUploads:
         found = self._connection.execute(_HOLDERS, {"uploads": list(upload_ids)})
         return {row.id: row.holder for row in found}
 
-    def count_open(self, workspace_id: str) -> int:
-        """Say how many uploads of a workspace may still become files."""
-        query = select(func.count()).where(
-            uploads.c.workspace_id == workspace_id, uploads.c.status.in_(_OPEN)
-        )
-        return self._connection.execute(query).scalar_one()
-
     def _open(self, condition: Any, limit: int) -> list[Upload]:
         query = select(uploads).where(uploads.c.status.in_(_OPEN), condition).limit(limit)
         return [_upload(row) for row in self._connection.execute(query)]
