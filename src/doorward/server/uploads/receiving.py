@@ -190,6 +190,7 @@ def finish_upload(
         received_bytes=stored.size,
         blob_key=blob_key,
         file_id=file.id,
+        closed_at=tx.now,
     )
     tx.uploads.put(done)
     announce_upload(tx, EventType.UPLOAD_COMPLETED, done)

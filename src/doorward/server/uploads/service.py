@@ -156,7 +156,13 @@ def close_upload(tx: UploadTx, upload: Upload, status: UploadStatus, failure: st
         tx.direct.drop(upload.id)
     tx.workspaces.reserve(upload.workspace_id, -upload.declared.size)
     closed = replace(
-        upload, status=status, blob_key=None, holder=None, received_bytes=0, failure=failure
+        upload,
+        status=status,
+        blob_key=None,
+        holder=None,
+        received_bytes=0,
+        failure=failure,
+        closed_at=tx.now,
     )
     tx.uploads.put(closed)
     announce_upload(tx, EventType.UPLOAD_ENDED, closed)

@@ -258,8 +258,15 @@ class SqlIntegrity:
         """End an upload that is in a state that can't be; what it stored goes."""
         this = uploads.c.id == upload_id
         key = self._connection.execute(select(uploads.c.blob_key).where(this)).scalar_one_or_none()
-        ended = {"status": "failed", "failure": "inconsistent", "holder": None, "blob_key": None}
-        self._connection.execute(update(uploads).where(this).values(ended | {"received_bytes": 0}))
+        ended = {
+            "status": "failed",
+            "failure": "inconsistent",
+            "holder": None,
+            "blob_key": None,
+            "received_bytes": 0,
+            "closed_at": self._now,
+        }
+        self._connection.execute(update(uploads).where(this).values(ended))
         if key is not None:
             self.orphan(key, self._now)
 
