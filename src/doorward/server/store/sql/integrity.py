@@ -204,6 +204,11 @@ class SqlIntegrity:
         row = self._connection.execute(_WAITING.where(uploads.c.id == upload.id)).first()
         return row is not None and OpenUpload(*row) == upload
 
+    def is_contradictory(self, upload_id: str) -> bool:
+        """Say whether an upload is in a state that can't be."""
+        query = _CONTRADICTIONS[Fault.UPLOAD_STATE].where(uploads.c.id == upload_id)
+        return self._connection.execute(query).first() is not None
+
     def identical(self, blob: NamedBlob) -> list[str]:
         """Give other blobs of the workspace that are to hold the same."""
         content = (versions.c.workspace_id, versions.c.size, versions.c.digest)
