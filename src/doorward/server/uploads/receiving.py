@@ -79,16 +79,18 @@ def judge_upload(tx: UploadTx, upload_id: str, from_: Caller, action: Action) ->
     return _judged(tx, upload_id, from_, action)[0]
 
 
-def hold_upload(tx: UploadTx, upload_id: str, from_: Caller) -> Hold:
+def hold_upload(tx: UploadTx, upload_id: str, from_: Caller, *, sends: bool = True) -> Hold:
     """Take hold of an upload to send bytes of it, from any earlier request that has it.
 
+    Whoever ``sends`` spends a use of the link; who only wants an offset that holds does not.
     Raises UploadConcatenated, UploadClosed, LinkEnded, and what ``judge_upload`` does.
     """
     upload, workspace = _judged(tx, upload_id, from_, Action.UPLOAD_RECEIVE)
     if upload.declared.parts:
         raise UploadConcatenated
     require_open(upload)
-    spend_upload_link(tx, from_)
+    if sends:
+        spend_upload_link(tx, from_)
     return hold_judged(tx, upload, workspace, _new_holder(tx, from_))
 
 
