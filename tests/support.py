@@ -210,11 +210,12 @@ class House:
 
     def sweep(self) -> None:
         """Sweep now, as the server does every few seconds."""
-        from doorward.server.sweeper import sweep, sweep_bin
+        from doorward.server.sweeper import sweep, sweep_bin, sweep_rows
 
         life = self.client.app._app
         self.client.portal.call(sweep_bin, life._store, life._limits)
         self.client.portal.call(sweep, life._store, life._blobs)
+        self.client.portal.call(sweep_rows, life._store, life._limits)
 
     def store(self):
         """The store of rows that the house runs on."""

@@ -7,6 +7,7 @@ import sqlite3
 from collections import Counter
 from contextlib import closing
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import pytest
 
@@ -16,11 +17,15 @@ from doorward.server.integrity.model import Fault, Finding
 from doorward.server.problems import StorageFailed
 from doorward.server.store.blobs.cloud import CloudObjects
 from doorward.server.store.blobs.local import LocalBlobs
+from doorward.server.store.sql.sqlite import open_engine
+from doorward.server.store.sql.store import SqlStore
 from support import problem
 
 FAULTS = int(os.environ.get("DOORWARD_TEST_FAULTS", "1000"))
 LONG_AGO = 1_700_000_000
+NOW = datetime(2026, 9, 22, tzinfo=UTC)
 PATIENT = Plan(scrub=True)
+REPAIR = Plan(repair=True)
 
 
 @pytest.fixture
@@ -256,6 +261,40 @@ def test_acknowledged_bytes_of_an_open_upload_that_are_gone_end_it(alice, house,
 
     assert found(house) == set()
     assert alice.get(f"uploads/{upload}").json()["status"] == "failed"
+
+
+@pytest.mark.parametrize(
+    ("harm", "since"),
+    [
+        ("status = 'receiving'", "holder = 'hold_x'"),
+        ("holder = 'hold_x'", "status = 'receiving'"),
+        ("received_bytes = 5", "received_bytes = 0"),
+        ("received_bytes = 5", "status = 'receiving', holder = 'hold_x'"),
+    ],
+)
+def test_an_upload_that_went_on_since_it_was_found_is_not_ended(alice, house, home, harm, since):
+    upload = alice.declare(home, "a.txt", 10).json()["id"]
+    sql(house, f"UPDATE uploads SET {harm} WHERE id = ?", upload)  # noqa: S608 - our own
+    blobs = house.client.app._app._blobs
+
+    class Late(SqlStore):
+        """A store to which somebody else's change comes before ours."""
+
+        async def write(self, command):
+            sql(house, f"UPDATE uploads SET {since} WHERE id = ?", upload)  # noqa: S608 - our own
+            return await super().write(command)
+
+    async def run():
+        store = Late(open_engine(house.data / "doorward.db", durable=False), lambda: NOW)
+        try:
+            return [one async for one in Fsck(store, blobs, REPAIR, lambda _: None).run()]
+        finally:
+            store.close()
+
+    (mended,) = house.client.portal.call(run)
+
+    assert mended.repaired == "changed meanwhile"
+    assert alice.get(f"uploads/{upload}").json()["status"] in {"pending", "receiving"}
 
 
 def folder(alice, home, name, parent=None):

@@ -108,3 +108,26 @@ def test_a_database_of_another_revision_is_not_worked_on(engine, tmp_path):
 
     with pytest.raises(NotMigrated, match=f"0001.*{HEAD}"):
         require_current(engine, tmp_path / "rows.db")
+
+
+def test_uploads_that_ended_in_an_older_database_ended_by_the_end_of_their_life(engine, tmp_path):
+    bring_to(engine, "0006")
+    with engine.connect() as connection, connection.begin():
+        sql = connection.exec_driver_sql
+        sql(
+            "INSERT INTO workspaces (id, name, created_by, created_at, used_bytes, quota_bytes) "
+            "VALUES ('ws_1', 'w', 'user_a', 0, 8, 100)"
+        )
+        for status in ("complete", "pending"):
+            sql(
+                "INSERT INTO uploads (id, workspace_id, declared, bought_by, status, "
+                "received_bytes, created_at, url_expires_at, expires_at) "
+                "VALUES (?, 'ws_1', ?, '{}', ?, 0, 1, 2, 3)",
+                (status, '{"name": "a", "size": 8}', status),
+            )
+
+    migrate(engine, tmp_path / "lock")
+
+    with engine.connect() as connection:
+        closed = connection.exec_driver_sql("SELECT id, closed_at FROM uploads ORDER BY id")
+        assert list(closed) == [("complete", 3), ("pending", None)]

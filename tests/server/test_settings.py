@@ -69,6 +69,7 @@ def test_settings_never_show_a_secret():
         ({"DOORWARD_OUTBOUND_ALLOW": "10.0.0.0/8,10.0.0.1/8"}, "'10.0.0.1/8'"),
         ({"DOORWARD_OUTBOUND_ALLOW": "localhost"}, "DOORWARD_OUTBOUND_ALLOW"),
         ({"DOORWARD_BIN_DAYS": "-1"}, "DOORWARD_BIN_DAYS"),
+        ({"DOORWARD_UPLOAD_ROWS_DAYS": "36501"}, "from 0 to 36500"),
         ({"DOORWARD_ALLOWED_TYPES": "image"}, "image/*, text/plain"),
         ({"DOORWARD_DENIED_EXTENSIONS": "exe, .scr"}, "'.scr'"),
         ({"DOORWARD_PORT": "70000"}, "from 0 to 65535"),

@@ -260,6 +260,7 @@ def _limits(settings: Settings, *, direct: bool) -> Limits:
         settings.upload_life_seconds,
         blob_grace_seconds=settings.blob_grace_seconds,
         bin_days=settings.bin_days,
+        upload_rows_days=settings.upload_rows_days,
         policy=Policy(
             max_files=settings.workspace_files_max,
             allowed_types=settings.allowed_types,

@@ -13,7 +13,7 @@ from datetime import timedelta
 from typing import TypeVar
 
 from doorward.server.commands import Store, Tx
-from doorward.server.integrity.mending import is_broken, mend, mend_blob
+from doorward.server.integrity.mending import is_broken, mend, mend_blob, mend_waiting
 from doorward.server.integrity.model import Fault, Finding, NamedBlob, OpenUpload, StoredBlob
 from doorward.server.integrity.ports import BlobInventory
 from doorward.server.uploads.sound import is_sound, is_sound_or_raises
@@ -91,7 +91,12 @@ class Fsck:
                 if await self._lost_bytes(one):
                     what = f"{one.received_bytes} bytes were acknowledged and are not there"
                     fault = Finding(Fault.UPLOAD_BYTES, one.id, what, one.workspace_id)
-                    yield await self._mended(fault)
+                    yield await self._mended_waiting(fault, one)
+
+    async def _mended_waiting(self, found: Finding, one: OpenUpload) -> Finding:
+        if not self._plan.repair:
+            return found
+        return replace(found, repaired=await self._store.write(lambda tx: mend_waiting(tx, one)))
 
     async def _lost_bytes(self, one: OpenUpload) -> bool:
         if (await self._blobs.size(one.blob_key) or 0) >= one.received_bytes:

@@ -80,6 +80,7 @@ class Settings:
     upload_life_seconds: int = 86_400
     blob_grace_seconds: int = 3600
     bin_days: int = 30
+    upload_rows_days: int = 30
     allowed_types: tuple[str, ...] = ()
     denied_extensions: tuple[str, ...] = ()
     workspace_files_max: int | None = None
@@ -156,6 +157,7 @@ class _Reader:
             upload_life_seconds=self.number("DOORWARD_UPLOAD_LIFE_SECONDS", 86_400, 1),
             blob_grace_seconds=self.number("DOORWARD_BLOB_GRACE_SECONDS", 3600, 0),
             bin_days=self.number("DOORWARD_BIN_DAYS", 30, 0, 36_500),
+            upload_rows_days=self.number("DOORWARD_UPLOAD_ROWS_DAYS", 30, 0, 36_500),
             allowed_types=self.listed("DOORWARD_ALLOWED_TYPES", _TYPE, "image/*, text/plain"),
             denied_extensions=self.listed("DOORWARD_DENIED_EXTENSIONS", _EXTENSION, "exe, scr"),
             workspace_files_max=self.number("DOORWARD_FILES_MAX", 0, 0) or None,

@@ -11,7 +11,7 @@ from doorward.server.links.sweeping import remove_over
 from doorward.server.problems import Problem
 from doorward.server.uploads.model import Limits
 from doorward.server.uploads.ports import BlobStore
-from doorward.server.uploads.sweeping import reopen_interrupted, sweep_overdue
+from doorward.server.uploads.sweeping import remove_closed, reopen_interrupted, sweep_overdue
 
 log = logging.getLogger("doorward.sweeper")
 
@@ -63,6 +63,15 @@ async def sweep_bin(store: Store, limits: Limits) -> None:
         await store.write(lambda tx: purge_removed(tx, days, grace, 1))
 
 
+async def sweep_rows(store: Store, limits: Limits) -> None:
+    """Remove the rows of uploads that ended long enough ago."""
+    days = limits.upload_rows_days
+    if not days:
+        return
+    while await store.read(lambda tx: bool(tx.uploads.closed(tx.now - timedelta(days), 1))):
+        await store.write(lambda tx: remove_closed(tx, days, BATCH))
+
+
 async def keep_sweeping(store: Store, blobs: BlobStore, limits: Limits) -> None:
     """Sweep again and again until cancelled; a sweep that fails is logged and tried again."""
     while True:
@@ -70,6 +79,7 @@ async def keep_sweeping(store: Store, blobs: BlobStore, limits: Limits) -> None:
         try:
             await sweep_bin(store, limits)
             await sweep(store, blobs)
+            await sweep_rows(store, limits)
         except Exception:  # one sweep that fails must not be the last one
             log.exception("a sweep failed")
 

@@ -21,6 +21,7 @@ from hypothesis.stateful import (
 from doorward.server.permission.caller import Caller, Credential, Origin
 from doorward.server.uploads import receiving
 from doorward.server.uploads.ports import Stored
+from doorward.server.workspaces.policy import NO_POLICY
 from support import Person, ServerProcess, problem
 
 GRACE = 3600
@@ -163,7 +164,9 @@ def test_content_stored_between_the_look_and_the_row_is_looked_at_again(alice, h
 
     def finish(tx):
         hold = receiving.hold_upload(tx, declared["id"], from_)
-        receiving.finish_upload(tx, hold, Stored(8, THE_SAME, None), earlier=None)
+        receiving.finish_upload(
+            tx, hold, Stored(8, THE_SAME, None), earlier=None, operator=NO_POLICY
+        )
 
     with pytest.raises(receiving.EarlierUnseen):
         asyncio.run(house.store().write(finish))
@@ -181,7 +184,9 @@ def test_an_earlier_blob_that_went_between_the_look_and_the_row_is_not_named(ali
     def finish(tx):
         hold = receiving.hold_upload(tx, declared["id"], from_)
         earlier = receiving.Earlier(going, is_sound=True)
-        _, file = receiving.finish_upload(tx, hold, Stored(8, THE_SAME, None), earlier)
+        _, file = receiving.finish_upload(
+            tx, hold, Stored(8, THE_SAME, None), earlier, operator=NO_POLICY
+        )
         return file.content.blob_key, hold.blob_key
 
     named, fresh = asyncio.run(house.store().write(finish))

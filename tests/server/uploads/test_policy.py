@@ -214,6 +214,162 @@ def test_the_operators_limits_hold_in_every_workspace(house_with):
     assert problem(alice.declare(home, "b.txt", 1, **plain)) == (422, "policy_refused")
 
 
+@pytest.mark.parametrize(
+    ("policy", "name"),
+    [
+        ({"denied_extensions": ["exe"]}, "virus.exe"),
+        ({"names": "portable"}, "a b.txt"),
+        ({"names": "ascii"}, "ä.txt"),
+        ({"name_bytes_max": 6}, "abcd.txt"),
+    ],
+)
+def test_a_file_is_not_renamed_to_what_could_not_be_uploaded(alice, home, policy, name):
+    set_policy(alice, home, **policy)
+    file = alice.upload(home, "a.txt", b"1")["id"]
+
+    assert problem(alice.patch(f"files/{file}", name=name)) == (422, "policy_refused")
+    assert alice.get(f"files/{file}").json()["name"] == "a.txt"
+
+
+@pytest.mark.parametrize(
+    ("policy", "name"),
+    [
+        ({"names": "portable"}, "a b"),
+        ({"names": "ascii"}, "ä"),
+        ({"name_bytes_max": 3}, "abcd"),
+    ],
+)
+def test_folders_are_judged_by_the_rules_for_names_and_not_by_extensions(alice, home, policy, name):
+    set_policy(alice, home, denied_extensions=["d"], **policy)
+
+    refused = alice.post(f"workspaces/{home}/folders", name=name)
+    folder = alice.post(f"workspaces/{home}/folders", name="a.d").json()["id"]
+
+    assert problem(refused) == (422, "policy_refused")
+    assert problem(alice.patch(f"files/{folder}", name=name)) == (422, "policy_refused")
+
+
+def test_the_operators_extensions_hold_for_a_rename_too(house_with):
+    house = house_with(DOORWARD_DENIED_EXTENSIONS="exe")
+    alice = house.person("alice")
+    file = alice.upload(alice.home(), "a.txt", b"1")["id"]
+
+    assert problem(alice.patch(f"files/{file}", name="a.exe")) == (422, "policy_refused")
+
+
+def test_a_file_from_before_a_policy_stays_and_is_moved_under_its_name(alice, home):
+    file = alice.upload(home, "a b.exe", b"1")["id"]
+    folder = alice.post(f"workspaces/{home}/folders", name="docs").json()["id"]
+    set_policy(alice, home, names="portable", denied_extensions=["exe"])
+
+    moved = alice.patch(f"files/{file}", parent_id=folder, name="a b.exe")
+
+    assert (moved.status_code, moved.json()["name"]) == (200, "a b.exe")
+    assert problem(alice.patch(f"files/{file}", name="b b.exe")) == (422, "policy_refused")
+
+
+def test_a_move_that_would_number_a_name_from_before_a_policy_is_refused(alice, home):
+    file = alice.upload(home, "a b.txt", b"1")["id"]
+    folder = alice.post(f"workspaces/{home}/folders", name="docs").json()["id"]
+    alice.upload(home, "a b.txt", b"2", parent_id=folder)
+    set_policy(alice, home, names="portable")
+
+    answer = alice.patch(f"files/{file}", parent_id=folder, on_conflict="rename")
+
+    assert problem(answer) == (422, "policy_refused")
+
+
+@pytest.mark.parametrize(
+    ("policy", "first", "second"),
+    [
+        ({"names": "portable"}, "a.txt", "a-2.txt"),
+        ({"names": "portable"}, "a", "a-2"),
+        ({"names": "ascii"}, "a.txt", "a (2).txt"),
+        ({"name_bytes_max": 10}, "abcdef.txt", "ab (2).txt"),
+        ({"names": "portable", "name_bytes_max": 10}, "abcdef.txt", "abcd-2.txt"),
+    ],
+)
+def test_a_number_for_a_name_that_is_taken_keeps_to_the_rules(alice, home, policy, first, second):
+    set_policy(alice, home, **policy)
+    alice.upload(home, first, b"1")
+
+    assert alice.upload(home, first, b"2")["name"] == second
+    other = alice.upload(home, "b", b"3")["id"]
+    moved = alice.patch(f"files/{other}", name=first, on_conflict="rename")
+    assert moved.json()["name"] == second.replace("2", "3")
+    alice.delete(f"files/{other}")
+    alice.upload(home, second.replace("2", "3"), b"4")
+    restored = alice.post(f"files/{other}/restore")
+    assert restored.status_code == 200, restored.text
+    assert set(restored.json()["name"]) <= set(first + "-0123456789 ()")
+
+
+def test_where_no_number_fits_a_name_that_is_taken_is_told_so(alice, home):
+    set_policy(alice, home, name_bytes_max=4)
+    alice.upload(home, "a", b"1")
+    declared = alice.declare(home, "a", 1).json()
+    other = alice.upload(home, "b", b"3")["id"]
+
+    answer = alice.patch(f"files/{other}", name="a", on_conflict="rename")
+
+    assert problem(answer) == (409, "name_taken")
+    assert problem(alice.house.send(declared["url"], b"2")) == (409, "name_taken")
+
+
+def test_nothing_comes_out_of_the_bin_over_the_number_of_files(alice, home):
+    folder = alice.post(f"workspaces/{home}/folders", name="docs").json()["id"]
+    for name in ("1", "2"):
+        alice.upload(home, name, b"x", parent_id=folder)
+    alice.delete(f"files/{folder}")
+    set_policy(alice, home, max_files=3)
+    kept = alice.upload(home, "3", b"x")["id"]
+    begun = alice.declare(home, "4", 1).json()["id"]
+
+    assert problem(alice.post(f"files/{folder}/restore")) == (422, "policy_refused")
+    assert alice.get(f"files/{folder}").status_code == 404
+    alice.delete(f"uploads/{begun}")
+    assert alice.post(f"files/{folder}/restore").status_code == 200
+    alice.delete(f"files/{kept}")
+    assert alice.upload(home, "5", b"x")["name"] == "5"
+    assert problem(alice.post(f"files/{kept}/restore")) == (422, "policy_refused")
+
+
+@pytest.mark.parametrize("inside", [False, True])
+def test_what_a_policy_refuses_by_now_stays_in_the_bin(alice, home, inside):
+    folder = alice.post(f"workspaces/{home}/folders", name="docs").json()["id"]
+    file = alice.upload(home, "a.exe", b"1", parent_id=folder)["id"]
+    binned = folder if inside else file
+    alice.delete(f"files/{binned}")
+    set_policy(alice, home, denied_extensions=["exe"])
+
+    assert problem(alice.post(f"files/{binned}/restore")) == (422, "policy_refused")
+    set_policy(alice, home)
+    assert alice.post(f"files/{binned}/restore").status_code == 200
+
+
+def test_uploads_that_replace_one_name_are_no_way_past_the_number_of_files(alice, house, home):
+    set_policy(alice, home, max_files=1)
+    file = alice.upload(home, "a", b"0")["id"]
+    declared = [alice.declare(home, "a", 1, on_conflict="replace").json()["url"] for _ in range(2)]
+    alice.patch(f"files/{file}", name="b")
+
+    assert [problem(house.send(url, b"x")) for url in declared] == [(422, "policy_refused")] * 2
+    names = [one["name"] for one in alice.get(f"workspaces/{home}/files").json()["data"]]
+    assert names == ["b"]
+
+
+def test_the_last_upload_that_was_promised_room_gets_it_beside_one_that_replaces(
+    alice, house, home
+):
+    set_policy(alice, home, max_files=2)
+    alice.upload(home, "a", b"0")
+    new = alice.declare(home, "b", 1).json()["url"]
+    again = alice.declare(home, "a", 1, on_conflict="replace").json()["url"]
+
+    assert house.send(new, b"1").status_code == 201
+    assert house.send(again, b"2").status_code == 201
+
+
 @pytest.mark.parametrize("name", ["a" * 255, "." * 200 + "a", "a." * 120 + "a"])
 def test_no_name_makes_a_policy_slow(alice, home, name):
     set_policy(alice, home, denied_extensions=["exe"] * 64, names="portable")

@@ -85,3 +85,12 @@ class Purged:
     nodes: int
     freed_bytes: int
     contents: list[Content]
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """A node as far as its name is judged."""
+
+    id: str
+    name: str
+    kind: Kind

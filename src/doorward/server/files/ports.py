@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Protocol
 
 from doorward.server.events.ports import EventTx
-from doorward.server.files.model import Node, Purged, Version
+from doorward.server.files.model import Named, Node, Purged, Version
 from doorward.server.paging import Page
 from doorward.server.workspaces.ports import WorkspaceTx
 
@@ -54,6 +54,12 @@ class FileRows(Protocol):
 
     def count(self, workspace_id: str) -> int:
         """Say how many live files there are."""
+
+    def count_awaited(self, workspace_id: str) -> int:
+        """Say how many uploads of a workspace may still become files."""
+
+    def taken_along(self, workspace_id: str, file_id: str) -> list[Named]:
+        """List the node and all that it took into the bin."""
 
     def purge(self, node: Node) -> Purged:
         """Remove for good what a node took into the bin; what else lay under it moves up."""

@@ -7,6 +7,7 @@ from doorward.server.audit.model import Attempt, Target
 from doorward.server.audit.service import record
 from doorward.server.events.model import EventType
 from doorward.server.events.service import publish
+from doorward.server.files.admission import check_restored, policies_of
 from doorward.server.files.model import Content, Kind, Node, OnConflict, Version
 from doorward.server.files.naming import place_name
 from doorward.server.files.ports import FileTx
@@ -25,6 +26,7 @@ from doorward.server.problems import (
     VersionNotFound,
     WorkspaceNotFound,
 )
+from doorward.server.workspaces.policy import Policy, check_naming
 from doorward.server.workspaces.service import enter
 
 DEPTH_MAX = 64
@@ -75,17 +77,21 @@ def find(tx: FileTx, who: Caller, action: Action, file_id: str, *, binned: bool 
     return node
 
 
-def create_folder(tx: FileTx, who: Caller, workspace_id: str, new: NewFolder) -> Node:
-    """Create a folder.
+def create_folder(
+    tx: FileTx, who: Caller, workspace_id: str, new: NewFolder, operator: Policy
+) -> Node:
+    """Create a folder, under a name that the operator's policy and the workspace's allow.
 
-    Raises WorkspaceNotFound, PermissionDenied, NameInvalid, NameTaken, ParentInvalid, TooDeep.
+    Raises WorkspaceNotFound, PermissionDenied, NameInvalid, NameTaken, ParentInvalid, TooDeep,
+    PolicyRefused.
     """
-    enter(tx, who, Action.FOLDER_CREATE, workspace_id)
+    workspace = enter(tx, who, Action.FOLDER_CREATE, workspace_id).workspace
     name = checked_name(new.name)
     require_room(tx, workspace_id, new.parent_id)
     existing = tx.files.child(workspace_id, new.parent_id, name)
     if existing is not None and new.exist_ok and existing.kind is Kind.FOLDER:
         return existing
+    check_naming(name, (operator, workspace.policy), of_file=False)
     name = place_name(tx, workspace_id, new.parent_id, name, OnConflict.ERROR)
     folder = Node(
         id=tx.new_id("file"),
@@ -139,11 +145,12 @@ def list_bin(tx: FileTx, who: Caller, workspace_id: str, page: Page) -> Listed[N
     return listed(rows, page, lambda n: (n.deleted_at.isoformat() if n.deleted_at else "", n.id))
 
 
-def move(tx: FileTx, who: Caller, file_id: str, change: Move) -> Node:
+def move(tx: FileTx, who: Caller, file_id: str, change: Move, operator: Policy) -> Node:
     """Rename a node or move it within its workspace, atomically.
 
-    Raises FileNotFound, PermissionDenied, NameInvalid, NameTaken, ParentInvalid, MoveIntoSelf,
-    TooDeep.
+    A name that is new is judged by the operator's policy and the workspace's; one that it had
+    already may go along. Raises FileNotFound, PermissionDenied, NameInvalid, NameTaken,
+    ParentInvalid, MoveIntoSelf, TooDeep, PolicyRefused.
     """
     node = find(tx, who, Action.FILE_UPDATE, file_id)
     parent_id = change.parent_id if change.parent_id or change.to_root else node.parent_id
@@ -152,8 +159,14 @@ def move(tx: FileTx, who: Caller, file_id: str, change: Move) -> Node:
     name = checked_name(change.name) if change.name is not None else node.name
     if (parent_id, name) == (node.parent_id, node.name):
         return node
-    name = place_name(tx, node.workspace_id, parent_id, name, change.on_conflict)
-    moved = replace(node, name=name, parent_id=parent_id, updated_at=tx.now)
+    policies = policies_of(tx, node.workspace_id, operator)
+    of_file = node.kind is Kind.FILE
+    if name != node.name:
+        check_naming(name, policies, of_file=of_file)
+    placed = place_name(tx, node.workspace_id, parent_id, name, change.on_conflict, policies)
+    if placed != name:
+        check_naming(placed, policies, of_file=of_file)
+    moved = replace(node, name=placed, parent_id=parent_id, updated_at=tx.now)
     tx.files.place(moved)
     announce(tx, EventType.FILE_UPDATED, moved)
     record(tx, Attempt(Action.FILE_UPDATE, target_of(moved), who, {"was": node.name}))
@@ -172,18 +185,23 @@ def delete(tx: FileTx, who: Caller, file_id: str) -> int:
     return count
 
 
-def restore(tx: FileTx, who: Caller, file_id: str, parent_id: str | None = None) -> Node:
+def restore(
+    tx: FileTx, who: Caller, file_id: str, operator: Policy, parent_id: str | None = None
+) -> Node:
     """Take a node out of the bin, to where it was or into ``parent_id``.
 
-    A name that was taken meanwhile gets a number. Raises FileNotFound, PermissionDenied,
-    NotInBin, ParentInvalid, TooDeep.
+    A name that was taken meanwhile gets a number. All that comes back is judged as if it came anew.
+    Raises FileNotFound, PermissionDenied, NotInBin, NameTaken, ParentInvalid, TooDeep,
+    PolicyRefused.
     """
     node = find(tx, who, Action.FILE_RESTORE, file_id, binned=True)
     if node.deleted_at is None or node.bin_root_id != node.id:
         raise NotInBin
     home = parent_id or node.parent_id
     require_room(tx, node.workspace_id, home, tx.files.height(node.workspace_id, node.id))
-    name = place_name(tx, node.workspace_id, home, node.name, OnConflict.RENAME)
+    policies = policies_of(tx, node.workspace_id, operator)
+    name = place_name(tx, node.workspace_id, home, node.name, OnConflict.RENAME, policies)
+    check_restored(tx, node, name, policies)
     restored = replace(
         node, name=name, parent_id=home, deleted_at=None, deleted_by=None, bin_root_id=None
     )

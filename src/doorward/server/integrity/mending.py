@@ -8,12 +8,13 @@ from dataclasses import replace
 
 from doorward.server.files.model import OnConflict
 from doorward.server.files.naming import place_name
-from doorward.server.integrity.model import Fault, Finding, NamedBlob
+from doorward.server.integrity.model import Fault, Finding, NamedBlob, OpenUpload
 from doorward.server.integrity.ports import IntegrityTx
 from doorward.server.names import checked_name
 from doorward.server.problems import NameInvalid
 
 _UNSAFE = frozenset("/\\")
+_CHANGED = "changed meanwhile"
 
 
 def is_broken(name: str) -> bool:
@@ -35,14 +36,25 @@ def mend(tx: IntegrityTx, found: Finding) -> str | None:
             return "kept"
         case Fault.VERSION_NUMBERS:
             return "numbered anew" if tx.integrity.renumber(found.subject) else None
-        case Fault.UPLOAD_STATE | Fault.UPLOAD_BYTES:
-            tx.integrity.end_upload(found.subject)
-            tx.integrity.recount(found.workspace_id or "")
-            return "ended; it has to be sent again"
+        case Fault.UPLOAD_STATE:
+            is_wrong = tx.integrity.is_contradictory(found.subject)
+            return (
+                _end_upload(tx, found.subject, found.workspace_id or "") if is_wrong else _CHANGED
+            )
         case Fault.NAME_BROKEN | Fault.TREE_BROKEN:
             return _place_anew(tx, found)
         case _:
             return None
+
+
+def mend_waiting(tx: IntegrityTx, upload: OpenUpload) -> str:
+    """End an upload whose acknowledged bytes are gone; says what was done.
+
+    Bytes that came since were stored by a request that looked at what is there.
+    """
+    if not tx.integrity.is_waiting(upload):
+        return _CHANGED
+    return _end_upload(tx, upload.id, upload.workspace_id)
 
 
 def mend_blob(tx: IntegrityTx, blob: NamedBlob, sound: str | None, reason: Fault) -> str | None:
@@ -58,6 +70,12 @@ def mend_blob(tx: IntegrityTx, blob: NamedBlob, sound: str | None, reason: Fault
         return "restored from an identical copy"
     tx.integrity.damage(blob.key, reason.value)
     return None
+
+
+def _end_upload(tx: IntegrityTx, upload_id: str, workspace_id: str) -> str:
+    tx.integrity.end_upload(upload_id)
+    tx.integrity.recount(workspace_id)
+    return "ended; it has to be sent again"
 
 
 def _place_anew(tx: IntegrityTx, found: Finding) -> str | None:

@@ -38,6 +38,9 @@ class IntegrityRows(Protocol):
     def is_waiting(self, upload: OpenUpload) -> bool:
         """Say whether an upload is still as it was listed, and nobody is sending it."""
 
+    def is_contradictory(self, upload_id: str) -> bool:
+        """Say whether an upload is in a state that can't be."""
+
     def identical(self, blob: NamedBlob) -> list[str]:
         """Give other blobs of the workspace that are to hold the same."""
 

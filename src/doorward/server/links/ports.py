@@ -57,6 +57,9 @@ class LinkRows(Protocol):
     def forgive_try(self, link_id: str) -> None:
         """Take a try back that was right."""
 
+    def remove_to(self, upload_ids: Collection[str], limit: int) -> int:
+        """Remove links that take the bytes of these uploads; gives how many, at most ``limit``."""
+
     def remove_over(self, before: datetime, limit: int) -> int:
         """Remove links that expired before a time, with their uses; gives how many."""
 

@@ -87,6 +87,7 @@ class Upload:
     file_id: str | None = None
     link_id: str | None = None
     failure: str | None = None
+    closed_at: datetime | None = None
 
     @property
     def whole(self) -> bool:
@@ -106,7 +107,7 @@ class Upload:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What the operator allows; sizes in bytes, lives in seconds, 0 days in the bin for ever.
+    """What the operator allows; sizes in bytes, lives in seconds, 0 days for ever.
 
     ``direct`` says whether the store takes parts from clients.
     """
@@ -116,5 +117,6 @@ class Limits:
     upload_life_seconds: int
     blob_grace_seconds: int = 3600
     bin_days: int = 30
+    upload_rows_days: int = 30
     policy: Policy = NO_POLICY
     direct: bool = False

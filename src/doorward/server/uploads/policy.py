@@ -3,11 +3,11 @@
 The operator's policy and the workspace's both count, so neither can widen the other.
 """
 
-import string
 from collections.abc import Iterable
 
+from doorward.server.files.admission import check_room
 from doorward.server.files.model import OnConflict
-from doorward.server.problems import MediaTypeRefused, PolicyRefused, UploadTooLarge
+from doorward.server.problems import MediaTypeRefused, UploadTooLarge
 from doorward.server.uploads.model import NewUpload
 from doorward.server.uploads.ports import UploadTx
 from doorward.server.uploads.sniffing import (
@@ -20,35 +20,27 @@ from doorward.server.uploads.sniffing import (
     plain_type,
     sniffed,
 )
-from doorward.server.workspaces.policy import NO_POLICY, NameSet, Policy
+from doorward.server.workspaces.policy import NO_POLICY, Policy, check_naming
 
-_PORTABLE = frozenset(string.ascii_letters + string.digits + "._-")
 _TELLING = EXACT | {HTML, PROGRAM, SCRIPT}
 
 
 def check_declared(new: NewUpload, policies: Iterable[Policy]) -> None:
     """Judge a declaration; raises UploadTooLarge, MediaTypeRefused, PolicyRefused."""
+    policies = tuple(policies)
     for policy in policies:
         if policy is not NO_POLICY:
             _check_size(new, policy)
             _check_type(plain_type(new.content_type), policy)
-            _check_extension(new.name, policy)
-            _check_name(new.name, policy)
+    check_naming(new.name, policies, of_file=True)
 
 
 def check_count(
     tx: UploadTx, workspace_id: str, new: NewUpload, policies: Iterable[Policy]
 ) -> None:
     """Make sure that there may be one more file beside all declared ones; raises PolicyRefused."""
-    limits = [policy.max_files for policy in policies if policy.max_files is not None]
-    if not limits or _replaces(tx, workspace_id, new):
-        return
-    limit = min(limits)
-    if tx.files.count(workspace_id) + tx.uploads.count_open(workspace_id) >= limit:
-        raise PolicyRefused(
-            f"There may be at most {limit} files here, those being uploaded included.",
-            limit_files=limit,
-        )
+    if not _replaces(tx, workspace_id, new):
+        check_room(tx, workspace_id, policies)
 
 
 def check_content(new: NewUpload, head: bytes, policies: Iterable[Policy]) -> None:
@@ -112,28 +104,6 @@ def _matches(kind: str, allowed: str) -> bool:
     if allowed.endswith("/*"):
         return allowed == "*/*" or kind.startswith(allowed[:-1])
     return kind == plain_type(allowed)
-
-
-def _check_extension(name: str, policy: Policy) -> None:
-    """Every extension counts: ``a.exe.txt`` has two."""
-    denied = set(name.lower().split(".")[1:]) & set(policy.denied_extensions)
-    if denied:
-        raise PolicyRefused(
-            f"Files named .{min(denied)} may not be put here.",
-            denied_extensions=list(policy.denied_extensions),
-        )
-
-
-def _check_name(name: str, policy: Policy) -> None:
-    if policy.name_bytes_max is not None and len(name.encode()) > policy.name_bytes_max:
-        raise PolicyRefused(
-            f"A name here may have at most {policy.name_bytes_max} bytes.",
-            limit_bytes=policy.name_bytes_max,
-        )
-    if policy.names is NameSet.ASCII and not name.isascii():
-        raise PolicyRefused("Names here may have ASCII characters only.")
-    if policy.names is NameSet.PORTABLE and not _PORTABLE.issuperset(name):
-        raise PolicyRefused("Names here may have letters A to Z, digits, and . _ - only.")
 
 
 def _replaces(tx: UploadTx, workspace_id: str, new: NewUpload) -> bool:

@@ -20,16 +20,19 @@ class UploadRows(Protocol):
         """Insert an upload."""
 
     def put(self, upload: Upload) -> None:
-        """Store status, bytes, size, promise, blob, holder, expiries, file, link and failure."""
+        """Store status, bytes, size, promise, blob, holder, times, file, link and failure."""
 
     def holders(self, upload_ids: Collection[str]) -> dict[str, str | None]:
         """Say who holds each of these uploads, as far as they are there."""
 
-    def count_open(self, workspace_id: str) -> int:
-        """Say how many uploads of a workspace may still become files."""
-
     def overdue(self, at: datetime, limit: int) -> list[Upload]:
         """List open uploads whose life is over."""
+
+    def closed(self, before: datetime, limit: int) -> list[str]:
+        """List uploads that ended at that time or earlier, by their ids."""
+
+    def remove(self, upload_ids: Collection[str]) -> None:
+        """Remove uploads, and a store's names of them."""
 
     def receiving(self, limit: int) -> list[Upload]:
         """List uploads that say that bytes are coming, or that are to be made of others."""

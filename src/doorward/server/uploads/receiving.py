@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from doorward.server.audit.model import Attempt
 from doorward.server.audit.service import record
 from doorward.server.events.model import EventType
+from doorward.server.files.admission import Policies, check_last_room
 from doorward.server.files.model import Content, Kind, Node, OnConflict
 from doorward.server.files.naming import place_name
 from doorward.server.files.service import add_version, require_folder, target_of
@@ -38,7 +39,7 @@ from doorward.server.uploads.service import (
     require_open,
 )
 from doorward.server.workspaces.model import Workspace
-from doorward.server.workspaces.policy import NO_POLICY, Policy
+from doorward.server.workspaces.policy import NO_POLICY, Policy, check_naming
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,16 +80,18 @@ def judge_upload(tx: UploadTx, upload_id: str, from_: Caller, action: Action) ->
     return _judged(tx, upload_id, from_, action)[0]
 
 
-def hold_upload(tx: UploadTx, upload_id: str, from_: Caller) -> Hold:
+def hold_upload(tx: UploadTx, upload_id: str, from_: Caller, *, sends: bool = True) -> Hold:
     """Take hold of an upload to send bytes of it, from any earlier request that has it.
 
+    Whoever ``sends`` spends a use of the link; who only wants an offset that holds does not.
     Raises UploadConcatenated, UploadClosed, LinkEnded, and what ``judge_upload`` does.
     """
     upload, workspace = _judged(tx, upload_id, from_, Action.UPLOAD_RECEIVE)
     if upload.declared.parts:
         raise UploadConcatenated
     require_open(upload)
-    spend_upload_link(tx, from_)
+    if sends:
+        spend_upload_link(tx, from_)
     return hold_judged(tx, upload, workspace, _new_holder(tx, from_))
 
 
@@ -153,11 +156,17 @@ def find_same(tx: UploadTx, hold: Hold, stored: Stored) -> str | None:
 
 
 def finish_upload(
-    tx: UploadTx, hold: Hold, stored: Stored, earlier: Earlier | None = None
+    tx: UploadTx,
+    hold: Hold,
+    stored: Stored,
+    earlier: Earlier | None = None,
+    *,
+    operator: Policy,
 ) -> tuple[Upload, Node]:
     """Make durable bytes a file, by one row; the parts they were copied from go.
 
-    An ``earlier`` blob of the same content is used instead of the new one, if it is sound.
+    An ``earlier`` blob of the same content is used instead of the new one, if it is sound. The
+    ``operator``'s policy and the workspace's are judged as they are now.
     Raises EarlierUnseen where the workspace has one that was not looked at, and
     UploadSuperseded, UploadClosed, UploadNotFound, PermissionDenied, NameTaken, ParentInvalid,
     QuotaExceeded, PartInvalid, MediaTypeRefused, PolicyRefused, UploadTooLarge, LinkEnded,
@@ -170,11 +179,12 @@ def finish_upload(
     who = bought_by(tx, upload, hold.upload.by)
     workspace = enter_again(tx, who, Action.UPLOAD_FINISH, upload)
     promised = upload.promised_bytes
-    check_declared(replace(upload.declared, size=stored.size), [workspace.policy])
+    policies = (operator, workspace.policy)
+    check_declared(replace(upload.declared, size=stored.size), policies)
     refuse_over_quota(workspace, stored.size, promised=promised)
     require_folder(tx, upload.workspace_id, upload.declared.parent_id)
     blob_key = _settle(tx, hold, stored, earlier)
-    file = _place(tx, who, upload, blob_key, stored)
+    file = _place(tx, who, upload, blob_key, stored, policies)
     tx.workspaces.reserve(upload.workspace_id, -promised)
     done = replace(
         upload,
@@ -185,6 +195,7 @@ def finish_upload(
         received_bytes=stored.size,
         blob_key=blob_key,
         file_id=file.id,
+        closed_at=tx.now,
     )
     tx.uploads.put(done)
     announce_upload(tx, EventType.UPLOAD_COMPLETED, done)
@@ -313,7 +324,14 @@ def _settle_beside(tx: UploadTx, blob_key: str, same: str, *, is_sound: bool) ->
     return blob_key
 
 
-def _place(tx: UploadTx, who: Caller, upload: Upload, blob_key: str, stored: Stored) -> Node:
+def _place(
+    tx: UploadTx,
+    who: Caller,
+    upload: Upload,
+    blob_key: str,
+    stored: Stored,
+    policies: Policies,
+) -> Node:
     new = upload.declared
     content = Content(blob_key, stored.size, stored.digest, new.content_type, stored.sha256)
     check_replaced(tx, upload.workspace_id, new)
@@ -324,7 +342,9 @@ def _place(tx: UploadTx, who: Caller, upload: Upload, blob_key: str, stored: Sto
         return add_version(tx, who, existing, content, new.metadata)
     name = new.name
     if existing is not None:
-        name = place_name(tx, upload.workspace_id, new.parent_id, name, new.on_conflict)
+        name = place_name(tx, upload.workspace_id, new.parent_id, name, new.on_conflict, policies)
+        check_naming(name, policies, of_file=True)
+    check_last_room(tx, upload.workspace_id, policies)
     node = Node(
         id=tx.new_id("file"),
         workspace_id=upload.workspace_id,

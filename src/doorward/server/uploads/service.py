@@ -169,6 +169,7 @@ def close_upload(tx: UploadTx, upload: Upload, status: UploadStatus, failure: st
         received_bytes=0,
         promised_bytes=0,
         failure=failure,
+        closed_at=tx.now,
     )
     tx.uploads.put(closed)
     announce_upload(tx, EventType.UPLOAD_ENDED, closed)

@@ -1,6 +1,7 @@
-"""What goes by itself: uploads whose life is over, and holds of requests that a crash ended."""
+"""What goes by itself: uploads whose life is over, then their rows; holds that a crash ended."""
 
 from dataclasses import replace
+from datetime import timedelta
 
 from doorward.server.audit.model import AuditOutcome
 from doorward.server.audit.service import record
@@ -19,6 +20,20 @@ def sweep_overdue(tx: UploadTx, limit: int) -> int:
             tx, attempt_on(upload, Action.UPLOAD_ABORT, upload.by), AuditOutcome.FAILED, "expired"
         )
     return len(overdue)
+
+
+def remove_closed(tx: UploadTx, days: int, limit: int) -> int:
+    """Remove uploads that ended so many days ago, once the links that led to them are gone.
+
+    Gives how many rows went, at most ``limit``: none where there are no more. The trail keeps what
+    became of them, and their files stay.
+    """
+    gone = tx.uploads.closed(tx.now - timedelta(days), limit)
+    links = tx.links.remove_to(gone, limit)
+    if links:
+        return links
+    tx.uploads.remove(gone)
+    return len(gone)
 
 
 def reopen_interrupted(tx: UploadTx, limit: int) -> int:

@@ -8,6 +8,7 @@ import httpx2
 import pytest
 from blake3 import blake3
 
+from doorward.server.doors.rest.operations import Operations
 from doorward.server.store.blobs.cloud import S3Parts
 from doorward.server.uploads.direct import PARTS_MAX, part_sizes
 from s3_server import ACCESS_KEY, SECRET_KEY, BadRoad
@@ -130,6 +131,28 @@ def test_fewer_bytes_than_declared_are_refused_and_go(far, alice, home, bucket):
     assert problem(answer) == (422, "size_mismatch")
     far.sweep()
     assert (bucket.objects(), bucket.begun()) == ({}, [])
+
+
+@pytest.mark.parametrize(
+    ("policy", "refusal"),
+    [
+        ({"allowed_types": ["image/*"]}, (415, "media_type_refused")),
+        ({"denied_extensions": ["bin"]}, (422, "policy_refused")),
+        ({"max_files": 0}, (422, "policy_refused")),
+        ({"max_upload_bytes": 1}, (413, "upload_too_large")),
+    ],
+)
+def test_a_policy_that_became_stricter_refuses_parts_in_a_way_that_is_declared(
+    alice, home, policy, refusal
+):
+    upload = declared(alice, home, b"some")
+    tags = send_parts(upload, b"some")
+    alice.patch(f"workspaces/{home}", policy=policy)
+
+    assert problem(complete(alice, upload, tags)) == refusal
+    assert files(alice, home) == []
+    (operation,) = [one for one in Operations.all if one.path == "/uploads/{upload_id}/complete"]
+    assert refusal in {(one.status, one.code) for one in operation.raises}
 
 
 @pytest.mark.parametrize("how", ["missing", "twice", "other-tag"])

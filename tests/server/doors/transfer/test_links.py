@@ -8,6 +8,10 @@ from urllib.parse import urlsplit
 import pytest
 
 from doorward.server.links.urls import UrlSigner
+from doorward.server.links.using import SIGNED_LINK
+from doorward.server.permission.caller import Caller, Credential, Origin
+from doorward.server.problems import LinkEnded
+from doorward.server.uploads.receiving import hold_upload
 from support import problem
 
 TEN = b"0123456789"
@@ -524,6 +528,27 @@ def test_an_upload_under_way_ends_within_a_second_of_the_kill(alice, house):
 
     assert problem(answer) == (410, "link_ended")
     assert alice.get(f"uploads/{declared['id']}").json()["received_bytes"] == 3
+
+
+def test_whoever_takes_hold_of_an_upload_to_ask_for_its_offset_spends_no_use(alice, house):
+    upload = alice.declare(alice.home(), "a.txt", 3).json()["id"]
+    (row,) = alice.get("links", params={"resource": upload}).json()["data"]
+    alice.patch(f"links/{row['id']}", uses=1)
+    from_ = Caller("", Credential(SIGNED_LINK, row["id"]), Origin("req"))
+
+    def hold(*, sends):
+        return house.client.portal.call(
+            house.store().write, lambda tx: hold_upload(tx, upload, from_, sends=sends)
+        )
+
+    hold(sends=False)
+    hold(sends=False)
+    assert alice.get(f"links/{row['id']}").json()["uses"] == 0
+    hold(sends=True)
+    assert alice.get(f"links/{row['id']}").json()["uses"] == 1
+    with pytest.raises(LinkEnded):
+        hold(sends=True)
+    assert hold(sends=False).taken_over
 
 
 def test_links_are_forgotten_a_month_after_they_end(alice, house, clock, file):

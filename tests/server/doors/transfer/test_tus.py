@@ -156,6 +156,21 @@ def test_an_upload_that_ends_while_its_offset_is_asked_for_is_complete_and_not_g
     assert answer.headers["upload-offset"] == "10"
 
 
+def test_asking_for_the_offset_of_an_upload_under_way_spends_no_use_of_its_link(alice, house, url):
+    (row,) = alice.get("links", params={"direction": "upload"}).json()["data"]
+    alice.patch(f"links/{row['id']}", uses=1)
+    answers = []
+
+    def ask():
+        answers.append(head(house, url))
+
+    house.send_and_stall(url, b"12345", ask)
+
+    answer = answers[0]
+    assert (answer.status_code, answer.headers.get("upload-offset")) == (200, "5")
+    assert alice.get(f"links/{row['id']}").json()["uses"] == 1
+
+
 # Core protocol: PATCH
 
 

@@ -3,7 +3,9 @@
 import asyncio
 import errno
 import os
+import shutil
 from itertools import count
+from pathlib import Path
 
 import pytest
 from blake3 import blake3
@@ -74,6 +76,46 @@ def test_digests_so_far_count_only_while_no_other_process_wrote_the_blob_anew(bl
     content = blobs.path(KEY).read_bytes()
     assert content == b"y" * 100 + b"z" * 100
     assert stored.digest == f"blake3:{blake3(content).hexdigest()}"
+
+
+@pytest.mark.parametrize("found", [False, True])
+def test_the_folder_of_a_day_is_durable_before_the_first_answer_whoever_made_it(
+    blobs, tmp_path, monkeypatch, found
+):
+    if found:  # another process made it, and its sync may not have begun
+        blobs.path(KEY).parent.mkdir()
+    synced = folders_synced(monkeypatch)
+
+    asyncio.run(send(blobs, b"x", known=0, start=0))
+    first, synced[:] = list(synced), []
+    asyncio.run(send(blobs, b"xy", known=1, start=0))
+
+    assert first == [str(tmp_path), str(blobs.path(KEY).parent)]
+    assert synced == [str(blobs.path(KEY).parent)]
+
+
+def test_the_folder_of_a_day_that_went_and_came_again_is_made_durable_again(
+    blobs, tmp_path, monkeypatch
+):
+    asyncio.run(send(blobs, b"x", known=0, start=0))
+    shutil.rmtree(blobs.path(KEY).parent)
+    synced = folders_synced(monkeypatch)
+
+    asyncio.run(send(blobs, b"x", known=0, start=0))
+
+    assert synced == [str(tmp_path), str(blobs.path(KEY).parent)]
+
+
+def folders_synced(monkeypatch) -> list[str]:
+    """Where folders are synced from now on."""
+    synced, real = [], os.fsync
+
+    def fsync(fd: int) -> None:
+        synced.append(str(Path(f"/proc/self/fd/{fd}").readlink()))
+        real(fd)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    return synced
 
 
 async def write_four(sink) -> None:

@@ -47,6 +47,7 @@ from doorward.server.problems import (
     NotInBin,
     ParentInvalid,
     PermissionDenied,
+    PolicyRefused,
     PreconditionFailed,
     RangeNotSatisfiable,
     RequestInvalid,
@@ -55,10 +56,11 @@ from doorward.server.problems import (
     VersionNotFound,
     WorkspaceNotFound,
 )
+from doorward.server.workspaces.policy import Policy
 
 rest = Operations("files")
 _GUARDED = (PermissionDenied, FileNotFound)
-_PLACED = (NameInvalid, NameTaken, ParentInvalid, TooDeep)
+_PLACED = (NameInvalid, NameTaken, ParentInvalid, TooDeep, PolicyRefused)
 
 
 @rest.operation(
@@ -116,7 +118,7 @@ async def create_folder(call: CallDep, workspace_id: WorkspaceId, body: FolderIn
     """Create a folder."""
     new = NewFolder(body.name, body.parent_id, body.exist_ok)
     made = await call.change(
-        lambda tx: files.create_folder(tx, call.who, workspace_id, new),
+        lambda tx: files.create_folder(tx, call.who, workspace_id, new, _operator(call)),
         Target(workspace_id, "folder", None, body.name),
     )
     return FileOut.of(made)
@@ -144,7 +146,9 @@ async def update_file(call: CallDep, file_id: FileId, body: FileIn) -> FileOut:
     """Rename or move a file or folder."""
     to_root = "parent_id" in body.model_fields_set and body.parent_id is None
     change = Move(body.name, body.parent_id, to_root, body.on_conflict)
-    moved = await call.change(lambda tx: files.move(tx, call.who, file_id, change), _file(file_id))
+    moved = await call.change(
+        lambda tx: files.move(tx, call.who, file_id, change, _operator(call)), _file(file_id)
+    )
     return FileOut.of(moved)
 
 
@@ -176,7 +180,15 @@ async def delete_file(
     "/files/{file_id}/restore",
     accepts=PEOPLE,
     action=Action.FILE_RESTORE,
-    raises=(*_GUARDED, NotInBin, ParentInvalid, TooDeep, VersionNotFound),
+    raises=(
+        *_GUARDED,
+        NotInBin,
+        NameTaken,
+        ParentInvalid,
+        TooDeep,
+        PolicyRefused,
+        VersionNotFound,
+    ),
 )
 async def restore_file(call: CallDep, file_id: FileId, body: RestoreIn | None = None) -> FileOut:
     """Take a file or folder out of the bin, or make an older version current again."""
@@ -190,7 +202,8 @@ async def restore_file(call: CallDep, file_id: FileId, body: RestoreIn | None = 
         )
     else:
         restored = await call.change(
-            lambda tx: files.restore(tx, call.who, file_id, asked.parent_id), _file(file_id)
+            lambda tx: files.restore(tx, call.who, file_id, _operator(call), asked.parent_id),
+            _file(file_id),
         )
     return FileOut.of(restored)
 
@@ -271,6 +284,11 @@ def _welcome(call: Call, node: Node) -> Welcome:
         files.find(tx, who, Action.FILE_DOWNLOAD, node.id)
 
     return Welcome(call.who, still)
+
+
+def _operator(call: Call) -> Policy:
+    """Give the policy that the operator set for every workspace."""
+    return call.house.limits.policy
 
 
 def _file(file_id: str) -> Target:

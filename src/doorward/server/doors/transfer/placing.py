@@ -57,8 +57,9 @@ class Placing:
     async def _placed(
         self, hold: Hold, stored: Stored, earlier: Earlier | None
     ) -> tuple[Upload, Node]:
+        operator = self._house.limits.policy
         return await self._house.store.write(
-            lambda tx: receiving.finish_upload(tx, hold, stored, earlier)
+            lambda tx: receiving.finish_upload(tx, hold, stored, earlier, operator=operator)
         )
 
     async def _earlier(self, hold: Hold, stored: Stored) -> Earlier | None:

@@ -132,7 +132,7 @@ class Receiver:
             return upload
         try:
             hold = await self._house.store.write(
-                lambda tx: receiving.hold_upload(tx, upload_id, from_)
+                lambda tx: receiving.hold_upload(tx, upload_id, from_, sends=False)
             )
             return (await self._alone_with(hold, self._look)).upload
         except UploadClosed:  # whoever wrote came to the end meanwhile

@@ -32,6 +32,7 @@ READ_BUDGET_BYTES = 64 << 20
 THREADS = 32
 _HASHERS_MAX = 1000
 _READING = os.O_RDONLY | os.O_CLOEXEC
+_WRITING = os.O_CREAT | os.O_RDWR | os.O_CLOEXEC
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 
@@ -49,6 +50,7 @@ class LocalBlobs:
         self.directories = DirectorySync(self.threads)
         self.drawing = asyncio.Semaphore(DRAW_THREADS)
         self._readers = 0
+        self._days: set[Path] = set()  # whose folders are durable
         self._hashers: OrderedDict[str, tuple[State, list[Hasher]]] = OrderedDict()
 
     @property
@@ -156,10 +158,27 @@ class LocalBlobs:
         except OSError as exc:
             raise storage_problem(exc) from exc
 
-    async def sync_folder(self, folder: Path) -> None:
-        """Make the folder's entries durable; raises StorageFailed."""
+    def open_to_write(self, path: Path) -> int:
+        """Open a blob, new or begun, in a thread that may wait for the disk; raises OSError."""
         try:
-            await self.directories.sync(folder)
+            return os.open(path, _WRITING, 0o600)
+        except FileNotFoundError:  # the first blob of the day
+            path.parent.mkdir(mode=0o700, exist_ok=True)
+            self._days.discard(path.parent)
+            return os.open(path, _WRITING, 0o600)
+
+    async def sync_entry(self, path: Path) -> None:
+        """Make a blob's entry durable, and its day's folder's too; raises StorageFailed.
+
+        Another process may have made that folder and not have synced it yet, so each process does
+        once a day.
+        """
+        day = path.parent
+        try:
+            if day not in self._days:
+                await self.directories.sync(day.parent)
+                self._days.add(day)
+            await self.directories.sync(day)
         except OSError as exc:
             raise storage_problem(exc) from exc
 

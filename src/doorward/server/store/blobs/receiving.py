@@ -14,13 +14,11 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from hashlib import sha256 as new_sha256
-from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 from blake3 import blake3
 
 from doorward.server.problems import Problem
-from doorward.server.store.blobs.directories import sync_folder
 from doorward.server.store.blobs.writeback import begin_writing
 from doorward.server.uploads.ports import BlobHeld, Forget, See, Source, Stored
 
@@ -196,7 +194,7 @@ class LocalSink:
 
     async def _entry(self) -> None:
         if self._blobs.durable and not self._entry_durable:
-            await self._blobs.sync_folder(self._path.parent)
+            await self._blobs.sync_entry(self._path)
             self._entry_durable = True
 
     def _take(self) -> list[Piece]:
@@ -205,7 +203,7 @@ class LocalSink:
 
     def _opened(self) -> int:
         if self._fd is None:
-            fd = _open(self._path)
+            fd = self._blobs.open_to_write(self._path)
             try:
                 _lock(fd)
             except BaseException:
@@ -320,16 +318,6 @@ def _state(fd: int, position: int) -> State:
     """Give what tells the blob as it is from what another process makes of it."""
     stat = os.fstat(fd)
     return position, stat.st_size, stat.st_mtime_ns
-
-
-def _open(path: Path) -> int:
-    flags = os.O_CREAT | os.O_RDWR | os.O_CLOEXEC
-    try:
-        return os.open(path, flags, 0o600)
-    except FileNotFoundError:  # the first blob of the day
-        path.parent.mkdir(mode=0o700, exist_ok=True)
-        sync_folder(path.parent.parent)
-        return os.open(path, flags, 0o600)
 
 
 def _lock(fd: int) -> None:

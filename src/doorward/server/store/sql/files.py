@@ -18,9 +18,9 @@ from sqlalchemy import (
     update,
 )
 
-from doorward.server.files.model import Content, Kind, Node, Purged, Version
+from doorward.server.files.model import Content, Kind, Named, Node, Purged, Version
 from doorward.server.paging import Page
-from doorward.server.store.sql.tables import ROOT, Instant, nodes, versions
+from doorward.server.store.sql.tables import ROOT, Instant, nodes, uploads, versions
 
 _ID = nodes.c.id == bindparam("node")
 _HERE = nodes.c.workspace_id == bindparam("workspace")
@@ -106,6 +106,13 @@ _UNBIN = (
 
 
 _TAKEN_ALONG = select(nodes.c.id).where(_HERE, nodes.c.bin_root_id == bindparam("node"))
+_NAMES = select(nodes.c.id, nodes.c.name, nodes.c.kind).where(
+    _HERE, nodes.c.deleted_at.is_not(None), nodes.c.bin_root_id == bindparam("node")
+)
+_AWAITED = select(func.count()).where(
+    uploads.c.workspace_id == bindparam("workspace"),
+    uploads.c.status.in_(("pending", "receiving")),
+)
 _THEIRS = versions.c.file_id.in_(_TAKEN_ALONG)
 _CONTENTS: Select[Any] = select(
     versions.c.blob_key,
@@ -258,6 +265,15 @@ class SqlFiles:
             nodes.c.workspace_id == workspace_id, _LIVE, nodes.c.kind == Kind.FILE.value
         )
         return self._connection.execute(query).scalar_one()
+
+    def count_awaited(self, workspace_id: str) -> int:
+        """Say how many uploads of a workspace may still become files."""
+        return self._connection.execute(_AWAITED, {"workspace": workspace_id}).scalar_one()
+
+    def taken_along(self, workspace_id: str, file_id: str) -> list[Named]:
+        """List the node and all that it took into the bin."""
+        found = self._connection.execute(_NAMES, {"workspace": workspace_id, "node": file_id})
+        return [Named(row.id, row.name, Kind(row.kind)) for row in found]
 
     def purge(self, node: Node) -> Purged:
         """Remove for good what a node took into the bin; what else lay under it moves up."""

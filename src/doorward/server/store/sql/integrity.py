@@ -205,6 +205,11 @@ class SqlIntegrity:
         row = self._connection.execute(_WAITING.where(uploads.c.id == upload.id)).first()
         return row is not None and OpenUpload(*row) == upload
 
+    def is_contradictory(self, upload_id: str) -> bool:
+        """Say whether an upload is in a state that can't be."""
+        query = _CONTRADICTIONS[Fault.UPLOAD_STATE].where(uploads.c.id == upload_id)
+        return self._connection.execute(query).first() is not None
+
     def identical(self, blob: NamedBlob) -> list[str]:
         """Give other blobs of the workspace that are to hold the same."""
         content = (versions.c.workspace_id, versions.c.size, versions.c.digest)
@@ -259,8 +264,15 @@ class SqlIntegrity:
         """End an upload that is in a state that can't be; what it stored goes."""
         this = uploads.c.id == upload_id
         key = self._connection.execute(select(uploads.c.blob_key).where(this)).scalar_one_or_none()
-        ended = {"status": "failed", "failure": "inconsistent", "holder": None, "blob_key": None}
-        self._connection.execute(update(uploads).where(this).values(ended | {"received_bytes": 0}))
+        ended = {
+            "status": "failed",
+            "failure": "inconsistent",
+            "holder": None,
+            "blob_key": None,
+            "received_bytes": 0,
+            "closed_at": self._now,
+        }
+        self._connection.execute(update(uploads).where(this).values(ended))
         if key is not None:
             self.orphan(key, self._now)
 

@@ -83,6 +83,14 @@ _NEW_TRIES = (
 _TRY = update(links).where(_ID, links.c.tries < bindparam("most")).values(tries=links.c.tries + 1)
 _FORGIVE = update(links).where(_ID, links.c.tries > 0).values(tries=links.c.tries - 1)
 _OVER = select(links.c.id).where(links.c.expires_at < bindparam("before")).limit(bindparam("most"))
+_LEADING = (
+    select(links.c.id)
+    .where(
+        links.c.resource_id.in_(bindparam("uploads", expanding=True)),
+        links.c.direction == Direction.UPLOAD.value,
+    )
+    .limit(bindparam("most"))
+)
 _GONE: BindParameter[str] = bindparam("gone", expanding=True)
 _REMOVE_USES = delete(link_uses).where(link_uses.c.link_id.in_(_GONE))
 _REMOVE = delete(links).where(links.c.id.in_(_GONE))
@@ -166,14 +174,21 @@ class SqlLinks:
         """Take a try back that was right."""
         self._connection.execute(_FORGIVE, {"link": link_id})
 
+    def remove_to(self, upload_ids: Collection[str], limit: int) -> int:
+        """Remove links that take the bytes of these uploads; gives how many, at most ``limit``."""
+        found = self._connection.execute(_LEADING, {"uploads": list(upload_ids), "most": limit})
+        return self._remove(list(found.scalars()))
+
     def remove_over(self, before: datetime, limit: int) -> int:
         """Remove links that expired before a time, with their uses."""
         found = self._connection.execute(_OVER, {"before": before, "most": limit})
-        gone = {"gone": list(found.scalars())}
-        if gone["gone"]:
-            self._connection.execute(_REMOVE_USES, gone)
-            self._connection.execute(_REMOVE, gone)
-        return len(gone["gone"])
+        return self._remove(list(found.scalars()))
+
+    def _remove(self, link_ids: list[str]) -> int:
+        if link_ids:
+            self._connection.execute(_REMOVE_USES, {"gone": link_ids})
+            self._connection.execute(_REMOVE, {"gone": link_ids})
+        return len(link_ids)
 
 
 def _conditions(where: LinkFilter, now: datetime) -> list[ColumnElement[bool]]:

@@ -175,6 +175,9 @@ uploads = Table(
         "expires_at",
         sqlite_where=text("status IN ('pending', 'receiving')"),
     ),
+    Column("closed_at", Instant),
+    Index("ix_uploads_closed_at", "closed_at", sqlite_where=text("closed_at IS NOT NULL")),
+    Index("ix_uploads_workspace", "workspace_id", "status"),
 )
 
 links = Table(

@@ -5,11 +5,22 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, func, insert, or_, select, update
+from sqlalchemy import (
+    BindParameter,
+    Connection,
+    Row,
+    bindparam,
+    delete,
+    func,
+    insert,
+    or_,
+    select,
+    update,
+)
 
 from doorward.server.files.model import OnConflict
 from doorward.server.store.sql.callers import caller_from, kept_caller
-from doorward.server.store.sql.tables import uploads
+from doorward.server.store.sql.tables import direct_uploads, uploads
 from doorward.server.uploads.model import NewUpload, Upload, UploadStatus
 
 _GET = select(uploads).where(uploads.c.id == bindparam("upload"))
@@ -32,6 +43,7 @@ _PUT = (
                 "failure",
                 "url_expires_at",
                 "expires_at",
+                "closed_at",
             )
         }
     )
@@ -39,6 +51,15 @@ _PUT = (
 _HOLDERS = select(uploads.c.id, uploads.c.holder).where(
     uploads.c.id.in_(bindparam("uploads", expanding=True))
 )
+_CLOSED = (
+    select(uploads.c.id)
+    .where(uploads.c.closed_at <= bindparam("before"))
+    .order_by(uploads.c.closed_at)
+    .limit(bindparam("most"))
+)
+_THESE: BindParameter[str] = bindparam("uploads", expanding=True)
+_REMOVE_DIRECT = delete(direct_uploads).where(direct_uploads.c.upload_id.in_(_THESE))
+_REMOVE = delete(uploads).where(uploads.c.id.in_(_THESE))
 _OPEN = ("pending", "receiving")
 
 
@@ -83,12 +104,16 @@ class SqlUploads:
         found = self._connection.execute(_HOLDERS, {"uploads": list(upload_ids)})
         return {row.id: row.holder for row in found}
 
-    def count_open(self, workspace_id: str) -> int:
-        """Say how many uploads of a workspace may still become files."""
-        query = select(func.count()).where(
-            uploads.c.workspace_id == workspace_id, uploads.c.status.in_(_OPEN)
-        )
-        return self._connection.execute(query).scalar_one()
+    def closed(self, before: datetime, limit: int) -> list[str]:
+        """List uploads that ended at that time or earlier, by their ids."""
+        found = self._connection.execute(_CLOSED, {"before": before, "most": limit})
+        return list(found.scalars())
+
+    def remove(self, upload_ids: Collection[str]) -> None:
+        """Remove uploads, and a store's names of them."""
+        gone = {"uploads": list(upload_ids)}
+        self._connection.execute(_REMOVE_DIRECT, gone)
+        self._connection.execute(_REMOVE, gone)
 
     def _open(self, condition: Any, limit: int) -> list[Upload]:
         query = select(uploads).where(uploads.c.status.in_(_OPEN), condition).limit(limit)
@@ -108,6 +133,7 @@ def _changing(upload: Upload) -> dict[str, object]:
         "failure": upload.failure,
         "url_expires_at": upload.url_expires_at,
         "expires_at": upload.expires_at,
+        "closed_at": upload.closed_at,
     }
 
 
@@ -132,4 +158,5 @@ def _upload(row: Row[Any]) -> Upload:
         file_id=row.file_id,
         link_id=row.link_id,
         failure=row.failure,
+        closed_at=row.closed_at,
     )
