@@ -514,14 +514,29 @@ def test_a_form_without_a_whole_file_makes_none(house, alice, team, body):
     assert listed(alice, team) == []
 
 
-@pytest.mark.parametrize("boundary", ["", "boundary=", "boundary=" + "x" * 71, 'boundary="a\tb"'])
-def test_a_form_with_an_odd_boundary_is_none(house, alice, team, boundary):
+@pytest.mark.parametrize(
+    ("said", "boundary"),
+    [
+        ("", ""),
+        ("boundary=", ""),
+        ("boundary=" + "x" * 71, "x" * 71),
+        ('boundary="a\tb"', "a\tb"),
+        ('boundary="x "', "x "),
+        ("boundary*=utf-8''x", "x"),
+    ],
+)
+def test_a_form_with_an_odd_boundary_is_none(house, alice, team, said, boundary):
     ticket = bought(alice, team)
-    headers = {"Content-Type": f"multipart/form-data; {boundary}"}
+    head = 'Content-Disposition: form-data; name="file"'
 
-    refused = house.client.post(ticket["upload_url"], content=b"--x--", headers=headers)
+    refused = house.client.post(
+        ticket["upload_url"],
+        content=f"--{boundary}\r\n{head}\r\n\r\n1\r\n--{boundary}--".encode(),
+        headers={"Content-Type": f"multipart/form-data; {said}"},
+    )
 
     assert error(refused) == (400, 1605, "malformed_request")
+    assert send(house, ticket, b"1").status_code == 201  # it was not spent
 
 
 # Expiry, revocation, and what a ticket can't be used for
