@@ -195,6 +195,23 @@ class House:
 
         return await self._drive(method, url, _once(receive))
 
+    def send_and_never_be_asked_again(
+        self, method: str, url: str, *parts: bytes, **headers: str
+    ) -> httpx2.Response:
+        """Send a body in parts; whoever asks for more after its end fails."""
+        messages = [
+            {"type": "http.request", "body": part, "more_body": number < len(parts)}
+            for number, part in enumerate(parts, 1)
+        ]
+
+        async def receive():
+            assert messages, "the body had ended"
+            return messages.pop(0)
+
+        raw = [(name.replace("_", "-").lower(), value) for name, value in headers.items()]
+        pairs = [(name.encode(), value.encode()) for name, value in raw]
+        return asyncio.run(self._drive(method, url, receive, headers=pairs))
+
     async def _drive(
         self, method: str, url: str, receive, client=("127.0.0.1", 1), headers=()
     ) -> httpx2.Response:

@@ -10,6 +10,7 @@ import pytest
 from support import problem
 
 MIB = 1 << 20
+FORM_AROUND = b'--x\r\nContent-Disposition: form-data; name="file"\r\n\r\n', b"\r\n--x--\r\n"
 
 
 @pytest.fixture
@@ -233,6 +234,20 @@ def test_a_body_without_end_is_refused_while_it_comes(house, alice, team):
     assert refused.status_code == 413
 
 
+def test_a_refused_purchase_waits_for_nothing_after_its_body_has_ended(house, alice, team):
+    answer = house.send_and_never_be_asked_again(
+        "POST",
+        f"/current/upload/workspace/{team}/add",
+        b'{"name": ',
+        b'"../a"}',
+        Authorization=f"Bearer {alice.token()}",
+        Content_Type="application/json",
+    )
+
+    assert error(answer) == (422, 1605, "name_invalid")
+    assert "connection" not in answer.headers
+
+
 def test_two_values_for_one_field_are_refused_wherever_they_stand(alice, team):
     path = f"/current/upload/workspace/{team}/add?name=a.txt&max_size=5"
 
@@ -414,6 +429,24 @@ def test_one_byte_too_many_ends_the_upload(house, alice, team, declared, form):
     assert listed(alice, team) == []
 
 
+@pytest.mark.parametrize("form", [False, True])
+def test_a_refusal_waits_for_nothing_after_a_body_that_has_ended(house, alice, team, form):
+    ticket = bought(alice, team, size=5)
+    before, after = FORM_AROUND if form else (b"1", b"2")
+
+    answer = house.send_and_never_be_asked_again(
+        "POST" if form else "PUT",
+        ticket["upload_url"],
+        before,
+        b"3",
+        after,
+        Content_Type="multipart/form-data; boundary=x",
+    )
+
+    assert error(answer) == (422, 1605, "size_mismatch")
+    assert "connection" not in answer.headers
+
+
 def test_too_few_bytes_make_no_file(house, alice, team):
     ticket = bought(alice, team, size=5)
 
@@ -481,14 +514,29 @@ def test_a_form_without_a_whole_file_makes_none(house, alice, team, body):
     assert listed(alice, team) == []
 
 
-@pytest.mark.parametrize("boundary", ["", "boundary=", "boundary=" + "x" * 71, 'boundary="a\tb"'])
-def test_a_form_with_an_odd_boundary_is_none(house, alice, team, boundary):
+@pytest.mark.parametrize(
+    ("said", "boundary"),
+    [
+        ("", ""),
+        ("boundary=", ""),
+        ("boundary=" + "x" * 71, "x" * 71),
+        ('boundary="a\tb"', "a\tb"),
+        ('boundary="x "', "x "),
+        ("boundary*=utf-8''x", "x"),
+    ],
+)
+def test_a_form_with_an_odd_boundary_is_none(house, alice, team, said, boundary):
     ticket = bought(alice, team)
-    headers = {"Content-Type": f"multipart/form-data; {boundary}"}
+    head = 'Content-Disposition: form-data; name="file"'
 
-    refused = house.client.post(ticket["upload_url"], content=b"--x--", headers=headers)
+    refused = house.client.post(
+        ticket["upload_url"],
+        content=f"--{boundary}\r\n{head}\r\n\r\n1\r\n--{boundary}--".encode(),
+        headers={"Content-Type": f"multipart/form-data; {said}"},
+    )
 
     assert error(refused) == (400, 1605, "malformed_request")
+    assert send(house, ticket, b"1").status_code == 201  # it was not spent
 
 
 # Expiry, revocation, and what a ticket can't be used for

@@ -441,6 +441,22 @@ def test_bytes_that_come_with_the_creation_are_taken_and_counted(create, alice, 
     assert len(listed(alice, home)) == (sent == 10)
 
 
+def test_a_refused_creation_waits_for_nothing_after_its_body_has_ended(alice, house, endpoint):
+    answer = house.send_and_never_be_asked_again(
+        "POST",
+        endpoint,
+        b"12",
+        b"345",
+        Authorization=f"Bearer {alice.token()}",
+        Upload_Length="4",
+        Transfer_Encoding="chunked",
+        **BYTES,
+    )
+
+    assert problem(answer) == (413, "upload_too_large")
+    assert "connection" not in answer.headers
+
+
 def test_bytes_with_the_creation_need_their_media_type(create):
     assert problem(create(10, b"x", Content_Type="text/plain")) == (415, "unsupported_media_type")
 

@@ -87,6 +87,16 @@ def test_a_body_of_another_size_leaves_no_file_and_no_bytes(alice, house, home, 
     assert alice.get(f"uploads/{declared['id']}").json()["status"] == "failed"
 
 
+@pytest.mark.parametrize("parts", [[b"1", b"2"], [b"12", b"345"], [b"12345"]])
+def test_a_refusal_waits_for_nothing_after_a_body_that_has_ended(house, alice, home, parts):
+    declared = alice.declare(home, "a.txt", 4).json()
+
+    answer = house.send_and_never_be_asked_again("PUT", declared["url"], *parts)
+
+    assert answer.status_code in {413, 422}
+    assert "connection" not in answer.headers  # which serves on
+
+
 def test_a_large_body_over_its_size_leaves_no_bytes(alice, house, home):
     declared = alice.declare(home, "a.bin", 2 * MIB).json()
 

@@ -37,7 +37,7 @@ class PutDoor:
             received = await self._received(asked)
         except Problem as problem:
             await audit_refusal(self._house, asked, Action.UPLOAD_RECEIVE, problem)
-            await answer_problem(body.receive, send, problem, origin.request_id, send_error)
+            await answer_problem(body, send, problem, origin.request_id, send_error)
             return
         finally:
             body.close()

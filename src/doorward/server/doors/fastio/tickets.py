@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from doorward.server.audit.model import Target
-from doorward.server.doors.asgi import Message, Receive, Scope, Send
+from doorward.server.doors.asgi import Receive, Scope, Send
 from doorward.server.doors.context import origin_of
 from doorward.server.doors.fastio.asking import TicketIn
 from doorward.server.doors.fastio.envelope import send_error, send_success
@@ -16,6 +16,7 @@ from doorward.server.doors.fastio.paths import Route, route_of, ticket_path
 from doorward.server.doors.house import House
 from doorward.server.doors.rest.call import Call
 from doorward.server.doors.rest.operations import PEOPLE
+from doorward.server.doors.transfer.incoming import Incoming
 from doorward.server.doors.transfer.upload import answer_problem
 from doorward.server.files.model import Node
 from doorward.server.links.model import Link
@@ -43,33 +44,22 @@ class TicketDoor:
         """Take one request of a verified caller."""
         call: Call = scope["state"]["call"]
         route, subject_id = route_of(scope)
-        is_read = False
-
-        async def reading() -> Message:
-            nonlocal is_read
-            message = await receive()
-            is_read = not message.get("more_body", False)
-            return message
-
+        body = Incoming(receive)
         try:
             if route is Route.ADD:
-                payload = await self._add(call, subject_id, scope, reading)
+                payload = await self._add(call, subject_id, scope, body)
             else:
                 payload = await self._details(call, subject_id)
         except Problem as problem:
-            request_id = origin_of(scope).request_id
-            if is_read:  # nothing is left to be drained, and to wait for
-                await send_error(send, problem, request_id)
-            else:
-                await answer_problem(receive, send, problem, request_id, send_error)
+            await answer_problem(body, send, problem, origin_of(scope).request_id, send_error)
             return
         await send_success(send, 200, payload)
 
     async def _add(
-        self, call: Call, workspace_id: str, scope: Scope, receive: Receive
+        self, call: Call, workspace_id: str, scope: Scope, body: Incoming
     ) -> dict[str, Json]:
         await call.begin(Action.UPLOAD_CREATE, PEOPLE)
-        asked = TicketIn.of(await read_fields(scope, receive))
+        asked = TicketIn.of(await read_fields(scope, body.receive))
         upload, link = await call.change(
             lambda tx: create_ticket(
                 tx,

@@ -93,7 +93,7 @@ class CreationDoor:
         except Problem as problem:
             if ietf.is_asked(scope):
                 Draft(self.house, self.receiver, self.present).refuse(problem)
-            await answer_problem(body.receive, send, problem, origin_of(scope).request_id)
+            await answer_problem(body, send, problem, origin_of(scope).request_id)
             return
         finally:
             body.close()

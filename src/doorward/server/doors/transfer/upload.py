@@ -62,7 +62,7 @@ class UploadDoor:
             await audit_refusal(self._house, asked, action, problem)
             if _is_draft(asked):
                 self._draft.refuse(problem)
-            await answer_problem(body.receive, send, problem, from_.origin.request_id)
+            await answer_problem(body, send, problem, from_.origin.request_id)
             return
         finally:
             body.close()
@@ -137,7 +137,7 @@ async def audit_refusal(house: House, asked: Asked, action: Action, problem: Pro
 
 
 async def answer_problem(
-    receive: Receive,
+    body: Incoming,
     send: Send,
     problem: Problem,
     request_id: str,
@@ -145,19 +145,22 @@ async def answer_problem(
 ) -> None:
     """Answer at once, then take what is still coming for a while, so that the client reads it.
 
-    A connection closed on unread bytes is reset, and the answer may be lost with it.
+    A connection closed on unread bytes is reset, and the answer may be lost with it. Of a body that
+    has ended nothing is awaited, and its connection serves on.
     """
+    if body.ended:
+        await render(send, problem, request_id)
+        return
     problem.headers.setdefault("Connection", "close")
     await render(send, problem, request_id, last=False)
     with suppress(TimeoutError):
         async with asyncio.timeout(_DRAIN_SECONDS):
-            await _drain(receive)
+            await _drain(body)
     await send({"type": "http.response.body", "body": b"", "more_body": False})
 
 
-async def _drain(receive: Receive) -> None:
-    drained, more = 0, True
-    while more and drained < _DRAINED_BYTES_MAX:
-        message = await receive()
+async def _drain(body: Incoming) -> None:
+    drained = 0
+    while not body.ended and drained < _DRAINED_BYTES_MAX:
+        message = await body.receive()
         drained += len(message.get("body", b""))
-        more = message["type"] == "http.request" and message.get("more_body", False)
