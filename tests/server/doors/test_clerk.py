@@ -280,6 +280,15 @@ def test_an_event_that_the_trail_refused_is_new_when_it_is_told_again(house, ali
     assert [row[0] for row in trail(house)] == ["allowed"]
 
 
+def test_an_event_that_a_process_remembered_and_died_is_applied_when_it_is_told_again(house, alice):
+    state = SqliteState(house.data / "revocations.db", house.clock)
+    asyncio.run(state.add("webhook:msg_1", house.clock.now + 3600))
+
+    assert tell(house, *ended(alice)).status_code == 204
+
+    assert problem(alice.get("me")) == (401, "not_authenticated")
+
+
 def test_while_nobody_can_say_what_is_revoked_nobody_is_let_in(house, alice, office):
     declared = alice.declare(office, "a.txt", 1).json()
     with closing(sqlite3.connect(house.data / "revocations.db")) as database:
