@@ -166,6 +166,17 @@ def test_an_event_counts_once_however_often_it_comes(clock):
     assert asyncio.run(seen()) == [True, False, False]
 
 
+def test_an_event_counts_once_where_the_states_clock_was_moved(clock):
+    """Else each is over before it is there, and what is delivered again counts again."""
+    clock.advance(seconds=20 * 365 * 86400)
+    state = MemoryState(clock)
+
+    async def seen():
+        return [await webhooks.is_new(verify(), state, now=clock) for _ in range(2)]
+
+    assert asyncio.run(seen()) == [True, False]
+
+
 def test_an_event_whose_work_failed_is_new_with_its_next_delivery(clock):
     """Else what Clerk delivers again is taken for done, and is lost."""
     state = MemoryState(clock)

@@ -290,6 +290,17 @@ def test_dev_revokes_what_it_knows_and_refuses_the_world(run, tmp_path):
     assert "sign in as anyone" in refused.stderr
 
 
+def test_doctor_says_when_nobody_tells_what_ends_at_clerk(run, tmp_path):
+    secret = "whsec_dGVzdF9zaWduaW5nX3NlY3JldF8zMl9jaGFyc19sb25n"
+    environ = {"CLERK_SECRET_KEY": "sk_test_your_key_here", "DOORWARD_DATA": str(tmp_path)}
+
+    def told(**more):
+        checks = json.loads(run("doctor", "--json", **environ, **more).stdout)["checks"]
+        return next(check["status"] for check in checks if check["name"] == "revocation")
+
+    assert (told(), told(CLERK_WEBHOOK_SIGNING_SECRET=secret)) == ("warning", "ok")
+
+
 def test_doctor_says_what_is_well_and_what_is_not(run, tmp_path):
     checks = json.loads(run("doctor", "--data", tmp_path / "x", "--json").stdout)["checks"]
     assert {check["name"] for check in checks} >= {"settings", "sign-in", "space", "sqlite"}

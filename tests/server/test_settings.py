@@ -5,6 +5,8 @@ import pytest
 from doorward.server.permission.roles import Role
 from doorward.server.settings import SettingsInvalid, load_settings
 
+WEBHOOK_SECRET = "whsec_dGVzdF9zaWduaW5nX3NlY3JldF8zMl9jaGFyc19sb25n"
+
 
 def mistakes_of(**environ: str) -> list[str]:
     with pytest.raises(SettingsInvalid) as refusal:
@@ -167,3 +169,33 @@ def test_a_remote_store_is_read_with_its_credentials_from_the_variables_of_its_w
     assert (remote.timeout_seconds, remote.secret_access_key) == (5, "key-in-a-file")
     assert "key-in-a-file" not in repr(settings)
     assert "AKIA" not in repr(settings)
+
+
+@pytest.mark.parametrize("name", ["CLERK_WEBHOOK_SIGNING_SECRET", "CLERK_WEBHOOK_SECRET"])
+def test_the_secret_of_clerks_webhooks_has_two_names_and_may_come_from_a_file(tmp_path, name):
+    file = tmp_path / "webhook"
+    file.write_text(f"{WEBHOOK_SECRET}\n")
+    key = {"CLERK_SECRET_KEY": "sk_test_your_key_here"}
+
+    for environ in ({name: WEBHOOK_SECRET}, {f"{name}_FILE": str(file)}):
+        settings = load_settings(key | environ)
+        assert settings.clerk.webhook_secret == WEBHOOK_SECRET
+        assert WEBHOOK_SECRET not in repr(settings)
+
+
+@pytest.mark.parametrize("text", ["whsec_", "whsec_dG9vIHNob3J0", "your secret here", "sk_test_x"])
+def test_what_is_no_webhook_secret_is_a_mistake(text):
+    (mistake,) = mistakes_of(
+        CLERK_SECRET_KEY="sk_test_your_key_here", CLERK_WEBHOOK_SIGNING_SECRET=text
+    )
+
+    assert mistake.startswith("CLERK_WEBHOOK_SIGNING_SECRET is no webhook secret")
+
+
+@pytest.mark.parametrize("text", [WEBHOOK_SECRET, ""])
+def test_a_webhook_secret_alone_never_starts_the_stand_in_but_may_stand_beside_it(text):
+    """Whoever set it has a Clerk instance, and forgot its key."""
+    secret = {"CLERK_WEBHOOK_SIGNING_SECRET": text}
+
+    assert "Nothing says how sign-ins are verified" in mistakes_of(**secret)[0]
+    assert load_settings(secret | {"DOORWARD_STANDIN": "on"}).standin

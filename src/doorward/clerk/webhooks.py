@@ -91,13 +91,14 @@ class Verifier:
         return _event(message_id, body, sent_at)
 
 
-async def is_new(event: Event, state: State) -> bool:
+async def is_new(event: Event, state: State, *, now: Callable[[], float] = time.time) -> bool:
     """Say whether this event comes for the first time, and remember that it came.
 
     Deliveries are repeated, by retries and by hand, under one id. Raises StateUnavailable: then
     answer 503, and Clerk delivers again. Where the work that follows fails, ``forget`` the event.
+    ``now`` is to be the clock that the state has.
     """
-    return await state.add(_seen(event), time.time() + KEEP_SECONDS)
+    return await state.add(_seen(event), now() + KEEP_SECONDS)
 
 
 async def forget(event: Event, state: State) -> None:

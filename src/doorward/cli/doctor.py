@@ -70,6 +70,7 @@ def _checks(data: Path | None) -> Iterator[Check]:
         return
     yield Check("settings", "ok", f"data in {settings.data}, public at {settings.public_url}")
     yield _sign_in(settings)
+    yield _revocation(settings)
     looks: tuple[Callable[[Settings], Check], ...] = (_folder, _space, _sync, _storage, _server)
     for look in looks:
         yield look(settings)
@@ -92,6 +93,17 @@ def _sign_in(settings: "Settings") -> Check:
             "Set CLERK_AUTHORIZED_PARTIES to your front ends' origins.",
         )
     return Check("sign-in", "ok", "Clerk signs people in, from the authorized parties")
+
+
+def _revocation(settings: "Settings") -> Check:
+    if settings.standin or settings.clerk.webhook_secret is not None:
+        return Check("revocation", "ok", "what ends at sign-in ends here at once")
+    return Check(
+        "revocation",
+        "warning",
+        "nobody tells what ends at Clerk: links and upload URLs outlive the session",
+        "Point a webhook of Clerk's at /webhooks/clerk, and set CLERK_WEBHOOK_SIGNING_SECRET.",
+    )
 
 
 def _folder(settings: "Settings") -> Check:

@@ -8,8 +8,11 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from doorward.clerk.revocation import KEEP_SECONDS, Revocations
+from doorward.clerk.state.sqlite import SqliteState
 from doorward.fastapi import ClerkAuth
 from doorward.server.doors.asgi import App, Receive, Scope, Send, respond
+from doorward.server.doors.clerk import WEBHOOKS_PATH, ClerkDoor
 from doorward.server.doors.context import RequestContext
 from doorward.server.doors.documents import create_documents
 from doorward.server.doors.fastio.door import PREFIX as FASTIO
@@ -23,10 +26,12 @@ from doorward.server.doors.images.cache import ThumbnailCache
 from doorward.server.doors.images.thumbnails import Thumbnails
 from doorward.server.doors.knocks import Knocks
 from doorward.server.doors.passwords import Passwords
+from doorward.server.doors.problem_json import Render, send_problem
 from doorward.server.doors.rest.app import PREFIX as REST
 from doorward.server.doors.rest.app import create_rest, openapi_of
 from doorward.server.doors.rest.entrance import Entrance
 from doorward.server.doors.rest.schemas import FileOut
+from doorward.server.doors.revoked import Revoked
 from doorward.server.doors.transfer.creation import (
     WORKSPACES,
     CreationDoor,
@@ -42,7 +47,6 @@ from doorward.server.files.model import Node
 from doorward.server.links.urls import DOWNLOAD_PATH, UrlSigner
 from doorward.server.links.urls import UPLOAD_PATH as TRANSFER
 from doorward.server.outbound.sending import Outbound
-from doorward.server.permission.caller import Caller
 from doorward.server.problems import Problem, RouteNotFound
 from doorward.server.settings import Settings
 from doorward.server.store.blobs.opening import Blobs, open_blobs, parts_of
@@ -72,9 +76,8 @@ def create_app(settings: Settings, clock: Clock | None = None) -> App:
     store = SqlStore(open_engine(settings.database, durable=settings.durable), now)
     blobs = open_blobs(settings)
     parts = parts_of(blobs)
-    revocations = StandinRevocations(settings.data / "standin") if standin else None
-    guard = _guard(settings, standin, revocations, clock)
-    revoked = _revoked(revocations)
+    hearing = _Hearing(settings, standin, clock)
+    guard = _guard(settings, standin, hearing.revoked, clock)
     house = House(
         store=store,
         blobs=blobs,
@@ -82,9 +85,9 @@ def create_app(settings: Settings, clock: Clock | None = None) -> App:
         limits=_limits(settings, direct=parts is not None),
         quota_bytes=settings.workspace_quota_bytes,
         clock=now,
-        revoked=revoked,
+        revoked=hearing.revoked,
         knocks=Knocks(store),
-        watch=Watch(store, revoked),
+        watch=Watch(store, hearing.revoked),
         thumbnails=Thumbnails(blobs, ThumbnailCache(settings.data / "thumbnails")),
         passwords=Passwords(),
         link_seconds_max=settings.link_seconds_max,
@@ -100,24 +103,23 @@ def create_app(settings: Settings, clock: Clock | None = None) -> App:
     rest = create_rest()
     creation = CreationDoor(house, receiver, _present)
     rest.state.importer = importer
-    doors = _Doors(
-        house=house,
-        rest=Entrance(rest, guard, house, settings.organization_roles),
-        transfer=UploadDoor(house, receiver, _present),
-        creation=CreationEndpoint(
-            house,
-            Entrance(creation, guard, house, settings.organization_roles),
-            _parties(settings, standin),
-        ),
-        links=LinkDoor(house),
-        fastio=FastioDoor(
-            Entrance(TicketDoor(house), guard, house, settings.organization_roles, send_error),
-            PutDoor(house, receiver),
-            _parties(settings, standin),
-        ),
-        documents=create_documents(lambda: openapi_of(rest)),
-        standin=create_standin(standin, base_path=STANDIN) if standin else None,
-    )
+    parties = _parties(settings, standin)
+
+    def entered(door: App, render: Render = send_problem) -> App:
+        return Entrance(door, guard, house, settings.organization_roles, render)
+
+    tickets = entered(TicketDoor(house), send_error)
+    below: list[tuple[str, App]] = [
+        (f"{REST}/", entered(rest)),
+        (WORKSPACES, CreationEndpoint(house, entered(creation), parties)),
+        (TRANSFER, UploadDoor(house, receiver, _present)),
+        (DOWNLOAD_PATH, LinkDoor(house)),
+        (FASTIO, FastioDoor(tickets, PutDoor(house, receiver), parties)),
+    ]
+    if standin is not None:
+        below.append((f"{STANDIN}/", create_standin(standin, base_path=STANDIN)))
+    documents = create_documents(lambda: openapi_of(rest))
+    doors = _Doors(house, tuple(below), hearing.door(house), documents)
     life = _Life(
         doors,
         guard,
@@ -133,31 +135,24 @@ def create_app(settings: Settings, clock: Clock | None = None) -> App:
 
 @dataclass(frozen=True, slots=True)
 class _Doors:
-    """Sends each request to the door that its path names; what none takes is not there."""
+    """Sends each request to the door that its path names; what none takes is not there.
+
+    ``below`` holds doors by what their paths begin with, of which the first that fits counts;
+    ``webhooks`` has one path.
+    """
 
     house: House
-    rest: App
-    transfer: App
-    creation: App
-    links: App
-    fastio: App
+    below: tuple[tuple[str, App], ...]
+    webhooks: App | None
     documents: App
-    standin: App | None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         path = scope["path"]
-        if path.startswith(f"{REST}/"):
-            await self.rest(scope, receive, send)
-        elif path.startswith(WORKSPACES):
-            await self.creation(scope, receive, send)
-        elif path.startswith(TRANSFER):
-            await self.transfer(scope, receive, send)
-        elif path.startswith(DOWNLOAD_PATH):
-            await self.links(scope, receive, send)
-        elif path.startswith(FASTIO):
-            await self.fastio(scope, receive, send)
-        elif self.standin is not None and path.startswith(f"{STANDIN}/"):
-            await self.standin(scope, receive, send)
+        door = next((door for prefix, door in self.below if path.startswith(prefix)), None)
+        if door is not None:
+            await door(scope, receive, send)
+        elif self.webhooks is not None and path == WEBHOOKS_PATH:
+            await self.webhooks(scope, receive, send)
         elif path in {"/openapi.json", "/docs"} or path.startswith("/docs/"):
             await self.documents(scope, receive, send)
         elif path in {"/healthz", "/readyz"}:
@@ -247,6 +242,29 @@ class _Life:
             log.warning("Clerk's signing keys could not be fetched yet: %s", exc)
 
 
+class _Hearing:
+    """What Clerk told any process of this folder, and the door by which it tells.
+
+    What was told is asked about whether or not more may come: passes and links live for days.
+    """
+
+    def __init__(self, settings: Settings, standin: Standin | None, clock: Clock | None) -> None:
+        self._secret = settings.clerk.webhook_secret
+        self._now = _time_of_tokens(standin, clock)
+        self._state = SqliteState(settings.data / "revocations.db", self._now)
+        # As long as anything lives that may have been bought before.
+        keep = max(KEEP_SECONDS, settings.link_seconds_max, settings.upload_life_seconds)
+        self._told = Revocations(self._state, keep_seconds=keep, now=self._now)
+        also = [StandinRevocations(settings.data / "standin")] if standin else []
+        self.revoked = Revoked(self._told, *also)
+
+    def door(self, house: House) -> ClerkDoor | None:
+        """Give the door, None where no secret is set to verify by."""
+        if self._secret is None:
+            return None
+        return ClerkDoor(house, self._secret, self._told, self._state, self._now)
+
+
 def _standin(settings: Settings, clock: Clock | None) -> Standin | None:
     if not settings.standin:
         return None
@@ -273,7 +291,7 @@ def _limits(settings: Settings, *, direct: bool) -> Limits:
 def _guard(
     settings: Settings,
     standin: Standin | None,
-    revocations: StandinRevocations | None,
+    revoked: Revoked,
     clock: Clock | None,
 ) -> ClerkAuth:
     if standin is None:
@@ -285,18 +303,24 @@ def _guard(
             publishable_key=clerk.publishable_key,
             api_url=clerk.api_url,
             authorized_parties=_parties(settings, standin) or None,
+            revocation=revoked,
             cookies=False,
             bearer_exactly=True,
-            now=clock or time.time,
+            now=_time_of_tokens(standin, clock),
         )
     return ClerkAuth(
         jwt_key=standin.public_key_pem,
         authorized_parties=_parties(settings, standin),
-        revocation=revocations,
+        revocation=revoked,
         cookies=False,
         bearer_exactly=True,
-        now=lambda: standin.now,  # its tokens are of its time, which can be moved
+        now=_time_of_tokens(standin, clock),
     )
+
+
+def _time_of_tokens(standin: Standin | None, clock: Clock | None) -> Clock:
+    """Give the clock that tokens and webhooks are dated by; the stand-in's can be moved."""
+    return clock or time.time if standin is None else lambda: standin.now
 
 
 def _parties(settings: Settings, standin: Standin | None) -> tuple[str, ...]:
@@ -305,13 +329,6 @@ def _parties(settings: Settings, standin: Standin | None) -> tuple[str, ...]:
         return settings.clerk.authorized_parties
     own = {settings.public_url, f"http://127.0.0.1:{settings.port}"}
     return (DEFAULT_PARTY, *sorted(own), f"http://localhost:{settings.port}")
-
-
-def _revoked(revocations: StandinRevocations | None) -> Callable[[Caller], bool]:
-    """Judge a caller that is not here itself, by the id of its session."""
-    if revocations is None:
-        return lambda _: False
-    return lambda who: revocations.session_revoked(who.credential.id)
 
 
 def _present(node: Node) -> str:

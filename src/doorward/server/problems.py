@@ -515,8 +515,15 @@ class TooManyRequests(Problem):
     advice = "Too much of this is going on already. Try again after the time in Retry-After."
 
 
+class WebhookRefused(Problem):
+    """What came is not signed by Clerk, not of now, or no event; ``reason`` says which."""
+
+    code, status, title = "webhook_refused", 400, "Webhook refused"
+    advice = "This is not one of Clerk's webhooks, or not one of this moment."
+
+
 class Busy(Problem):
-    """The database stayed locked beyond the time allowed."""
+    """A database stayed locked beyond the time allowed, or can't be read for the moment."""
 
     code, status, title = "busy", 503, "Busy"
     advice = "The server could not get its turn at the database. Try again shortly."

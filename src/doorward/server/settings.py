@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import TypeVar
 from urllib.parse import urlsplit
 
+from doorward.clerk.errors import ConfigurationError
+from doorward.clerk.webhooks import Verifier
 from doorward.server.outbound.addresses import Network, network_of
 from doorward.server.permission.roles import Role
 from doorward.server.storage import RemoteStorage, read_storage_url
@@ -29,6 +31,7 @@ _CLERK = (
     "CLERK_JWKS_URL",
     "CLERK_AUTHORIZED_PARTIES",
 )
+_WEBHOOK_SECRETS = ("CLERK_WEBHOOK_SIGNING_SECRET", "CLERK_WEBHOOK_SECRET")
 
 
 class SettingsInvalid(Exception):
@@ -51,7 +54,7 @@ class Secret(str):
 
 @dataclass(frozen=True, slots=True)
 class ClerkSettings:
-    """What verifies sign-ins; None throughout where the stand-in does."""
+    """What verifies sign-ins, None throughout where the stand-in does, and Clerk's webhooks."""
 
     secret_key: Secret | None = None
     publishable_key: str | None = None
@@ -59,6 +62,7 @@ class ClerkSettings:
     jwks_url: str | None = None
     api_url: str | None = None
     authorized_parties: tuple[str, ...] = ()
+    webhook_secret: Secret | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -322,11 +326,28 @@ class _Reader:
             jwks_url=self.text("CLERK_JWKS_URL"),
             api_url=self.text("CLERK_API_URL"),
             authorized_parties=tuple(party.strip() for party in parties if party.strip()),
+            webhook_secret=self.webhook_secret(),
         )
+
+    def webhook_secret(self) -> Secret | None:
+        """Give the secret of Clerk's webhooks, by either of its names."""
+        for name in _WEBHOOK_SECRETS:
+            secret = self.secret(name)
+            if secret is None:
+                continue
+            try:
+                Verifier(secret)
+            except ConfigurationError:
+                self.mistake(
+                    f"{name} is no webhook secret: copy the whsec_… of the endpoint (Clerk "
+                    "dashboard, Webhooks, the endpoint, Signing secret)."
+                )
+            return secret
+        return None
 
     def standin(self, host: str) -> bool:
         # One that is there and empty is a secret that did not arrive, not a wish for the stand-in.
-        named = [n for n in _CLERK if n in self._environ or f"{n}_FILE" in self._environ]
+        named = self.named(_CLERK)
         public = urlsplit(self.text("DOORWARD_PUBLIC_URL") or "").hostname
         here = is_loopback(host) and (public is None or is_loopback(public))
         wanted = self.choice("DOORWARD_STANDIN", {"on": True, "off": False, "": None}, "")
@@ -342,7 +363,8 @@ class _Reader:
                 "Clerk exclude each other, so unset one side."
             )
         if wanted is None:
-            wanted = not named and here
+            # The stand-in sends webhooks too, so their secret excludes it only where nobody asks.
+            wanted = not named and not self.named(_WEBHOOK_SECRETS) and here
         if not wanted and not self._has_clerk_key():
             self.mistake(
                 "Nothing says how sign-ins are verified: set CLERK_SECRET_KEY (Clerk dashboard, "
@@ -351,6 +373,9 @@ class _Reader:
                 "account."
             )
         return wanted
+
+    def named(self, names: tuple[str, ...]) -> list[str]:
+        return [n for n in names if n in self._environ or f"{n}_FILE" in self._environ]
 
     def _has_clerk_key(self) -> bool:
         names = ("CLERK_SECRET_KEY", "CLERK_JWT_KEY", "CLERK_JWKS_URL")

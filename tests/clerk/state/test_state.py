@@ -1,7 +1,9 @@
 """One contract for every store of records: in memory, SQLite, a real Redis, a real PostgreSQL."""
 
 import asyncio
+import sqlite3
 import uuid
+from contextlib import closing
 from inspect import isawaitable
 
 import pytest
@@ -158,6 +160,17 @@ def test_a_change_does_not_make_the_next_question_read_the_whole_file(tmp_path):
 
     assert state.get(["7"]) == [Record(2.0)]
     assert len(steps) < 100
+
+
+def test_what_is_over_is_found_without_reading_all_that_is_kept(tmp_path):
+    """Each change looks for it; a year of sessions that ended would hold every one up."""
+    SqliteState(tmp_path / "state.db")
+
+    with closing(sqlite3.connect(tmp_path / "state.db")) as database:
+        plan = database.execute("EXPLAIN QUERY PLAN DELETE FROM records WHERE until <= 1")
+        found = plan.fetchone()[-1]
+
+    assert "records_until" in found
 
 
 def test_what_was_asked_about_is_not_kept_without_bound(tmp_path):

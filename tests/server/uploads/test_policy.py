@@ -5,7 +5,7 @@ import time
 import pytest
 
 from doorward.server.doors.transfer.incoming import Incoming
-from doorward.server.doors.transfer.receiver import Part
+from doorward.server.doors.transfer.part import Part
 from doorward.server.permission.caller import Caller, Credential, Origin
 from doorward.server.problems import MediaTypeRefused
 from support import problem

@@ -13,11 +13,15 @@ from pathlib import Path
 
 from doorward.clerk.state.record import Record, StateUnavailable
 
-_SCHEMA = """
+_SCHEMA = (
+    """
 CREATE TABLE IF NOT EXISTS records (
   key TEXT PRIMARY KEY, version REAL NOT NULL, value BLOB NOT NULL, until REAL NOT NULL
 ) WITHOUT ROWID
-"""
+""",
+    # What is over is removed with each change, which would otherwise read the whole file.
+    "CREATE INDEX IF NOT EXISTS records_until ON records (until)",
+)
 _GET = "SELECT version, value, until FROM records WHERE key = ?"
 _PUT = """
 INSERT INTO records VALUES (?, ?, ?, ?) ON CONFLICT (key) DO UPDATE
@@ -44,7 +48,8 @@ class SqliteState:
         self._path.parent.mkdir(parents=True, exist_ok=True)
         with closing(self._connect()) as connection:
             connection.execute("PRAGMA journal_mode=WAL")
-            connection.execute(_SCHEMA)
+            for statement in _SCHEMA:
+                connection.execute(statement)
         self._path.chmod(0o600)
 
     def get(self, keys: Sequence[str]) -> list[Record | None]:

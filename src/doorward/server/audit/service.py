@@ -3,7 +3,7 @@
 from doorward.server.audit.model import Attempt, AuditEntry, AuditFilter, AuditOutcome
 from doorward.server.audit.ports import Transaction
 from doorward.server.paging import Listed, Page, listed
-from doorward.server.problems import Problem
+from doorward.server.problems import Problem, WebhookRefused
 
 _DENIED_STATUS = frozenset({401, 403, 404, 410})
 
@@ -20,7 +20,7 @@ def record(
 
 def record_problem(tx: Transaction, attempt: Attempt, problem: Problem) -> None:
     """Append an attempt that came to ``problem``: denied by the door, or failed beyond it."""
-    denied = problem.status in _DENIED_STATUS
+    denied = problem.status in _DENIED_STATUS or isinstance(problem, WebhookRefused)
     outcome = AuditOutcome.DENIED if denied else AuditOutcome.FAILED
     record(tx, attempt, outcome, problem.reason)
 

@@ -8,14 +8,18 @@ import asyncio
 from collections import Counter
 from dataclasses import replace
 
-from doorward.server.audit.model import Attempt
+from doorward.server.audit.model import Attempt, Target
 from doorward.server.audit.service import record_problem
 from doorward.server.commands import Store, Tx, placed, refused
+from doorward.server.doors.asgi import Scope
+from doorward.server.doors.context import origin_of
+from doorward.server.permission.caller import Caller, Credential
 from doorward.server.problems import Problem
 
 ONE_BY_ONE_MAX = 20
 WINDOW_SECONDS = 1.0
 _KINDS_MAX = 1000
+_PATH_CHARACTERS_MAX = 200
 
 
 class Knocks:
@@ -56,6 +60,13 @@ class Knocks:
             kind = (None, problem.reason)
         self._counts[kind] += 1
         self._latest[kind] = (attempt, problem)
+
+
+def knock(scope: Scope) -> Attempt:
+    """Describe a request of somebody who could not be identified."""
+    who = Caller("", Credential("none", None), origin_of(scope))
+    path = scope["path"][:_PATH_CHARACTERS_MAX]
+    return Attempt(None, Target(), who, {"method": scope["method"], "path": path})
 
 
 def _write(tx: Tx, held: list[tuple[Attempt, Problem, int]]) -> None:

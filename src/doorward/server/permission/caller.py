@@ -29,8 +29,9 @@ class Caller:
     """A person or machine with what its credential brings.
 
     ``organization_id`` is the organization the credential speaks for now, with the workspace
-    role its organization role maps to; both are None outside an organization. ``via`` is the
-    signed link through which somebody acts in this caller's name.
+    role its organization role maps to; both are None outside an organization. ``issued_at`` is
+    when the credential was made, in seconds since 1970; whoever was kept without it is as old as
+    can be. ``via`` is the signed link through which somebody acts in this caller's name.
     """
 
     user_id: str
@@ -41,6 +42,7 @@ class Caller:
     organization_role: Role | None = None
     scopes: frozenset[Scope] = field(default=ALL_SCOPES)
     workspaces: frozenset[str] | None = None
+    issued_at: float | None = None
     via: Credential | None = None
 
     def rights(self, role: Role | None) -> Rights:

@@ -5,9 +5,17 @@ import asyncio
 from doorward.server.doors.transfer import watching
 from doorward.server.doors.transfer.watching import Watch, Welcome
 from doorward.server.permission.caller import Caller, Credential, Origin
-from doorward.server.problems import LinkEnded
+from doorward.server.problems import Busy, LinkEnded
 
 ALICE = Caller("user_alice", Credential("session_token", "sess_1"), Origin("req_1"))
+
+
+async def watched(watch, welcome):
+    with watch.over(welcome) as one:
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            return one.was_ended()
 
 
 def test_a_download_that_can_not_be_judged_is_cut_and_the_others_are_judged(house, monkeypatch):
@@ -19,17 +27,25 @@ def test_a_download_that_can_not_be_judged_is_cut_and_the_others_are_judged(hous
     def ended(_):
         raise LinkEnded
 
-    async def watched(watch, welcome):
-        with watch.over(welcome) as one:
-            try:
-                await asyncio.Event().wait()
-            except asyncio.CancelledError:
-                return one.was_ended()
-
     async def all_of_them():
         watch = Watch(house.store(), lambda _: False)
         downloads = (watched(watch, Welcome(ALICE, still)) for still in (broken, ended))
         async with asyncio.timeout(30):
+            return await asyncio.gather(*downloads)
+
+    assert house.client.portal.call(all_of_them) == [True, True]
+
+
+def test_where_nobody_can_say_what_is_revoked_every_download_ends(house, monkeypatch):
+    monkeypatch.setattr(watching, "LOOK_SECONDS", 0)
+
+    def unknown(_):
+        raise Busy
+
+    async def all_of_them():
+        watch = Watch(house.store(), unknown)
+        downloads = (watched(watch, Welcome(ALICE, lambda _: None)) for _ in range(2))
+        async with asyncio.timeout(5):
             return await asyncio.gather(*downloads)
 
     assert house.client.portal.call(all_of_them) == [True, True]

@@ -8,7 +8,8 @@ from doorward.server.doors.fastio.paths import route_of
 from doorward.server.doors.house import House
 from doorward.server.doors.transfer.exchange import Asked
 from doorward.server.doors.transfer.incoming import Incoming
-from doorward.server.doors.transfer.receiver import Part, Received, Receiver
+from doorward.server.doors.transfer.part import Part, Received
+from doorward.server.doors.transfer.receiver import Receiver
 from doorward.server.doors.transfer.upload import answer_problem, audit_refusal
 from doorward.server.links.urls import Presented
 from doorward.server.links.using import SIGNED_LINK

@@ -7,10 +7,10 @@ from typing import Protocol
 from doorward.clerk.refusals import NotAuthenticated as ClerkNotAuthenticated
 from doorward.clerk.refusals import Unavailable as ClerkUnavailable
 from doorward.identity.principal import Principal
-from doorward.server.audit.model import Attempt, Target
 from doorward.server.doors.asgi import App, Receive, Scope, Send
 from doorward.server.doors.context import origin_of
 from doorward.server.doors.house import House
+from doorward.server.doors.knocks import knock
 from doorward.server.doors.problem_json import Render, send_problem
 from doorward.server.doors.rest.call import Call
 from doorward.server.permission.caller import Caller, Credential, Origin
@@ -19,7 +19,6 @@ from doorward.server.problems import KeysUnavailable, NotAuthenticated, Problem
 from doorward.server.workspaces.service import welcome
 
 _WELCOMED_MAX = 10_000
-_PATH_CHARACTERS_MAX = 200
 
 
 class Guard(Protocol):
@@ -56,7 +55,7 @@ class Entrance:
         try:
             who = await self._identify(scope, origin)
         except Problem as problem:
-            await self._house.knocks.record(_knock(scope, origin), problem)
+            await self._house.knocks.record(knock(scope), problem)
             await self._render(send, problem, origin.request_id)
             return
         await self._welcome(who)
@@ -99,10 +98,5 @@ def caller_of(principal: Principal, origin: Origin, roles: Mapping[str, Role]) -
         organization_id=principal.org_id if role else None,
         organization_name=principal.org_slug if role else None,
         organization_role=role,
+        issued_at=principal.issued_at,
     )
-
-
-def _knock(scope: Scope, origin: Origin) -> Attempt:
-    who = Caller("", Credential("none", None), origin)
-    path = scope["path"][:_PATH_CHARACTERS_MAX]
-    return Attempt(None, Target(), who, {"method": scope["method"], "path": path})

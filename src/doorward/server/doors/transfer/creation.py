@@ -22,7 +22,8 @@ from doorward.server.doors.transfer.exchange import Answer, Asked, method_of
 from doorward.server.doors.transfer.ietf import Draft, announce, limits_of
 from doorward.server.doors.transfer.incoming import Incoming
 from doorward.server.doors.transfer.metadata import declared_in_draft, declared_in_tus
-from doorward.server.doors.transfer.receiver import Part, Received, Receiver
+from doorward.server.doors.transfer.part import Part, Received
+from doorward.server.doors.transfer.receiver import Receiver
 from doorward.server.doors.transfer.upload import answer_problem
 from doorward.server.links.urls import UPLOAD_PATH as PREFIX
 from doorward.server.links.urls import Presented

@@ -16,7 +16,8 @@ from doorward.server.commands import refused
 from doorward.server.doors.asgi import Message
 from doorward.server.doors.house import House
 from doorward.server.doors.transfer.incoming import Incoming
-from doorward.server.doors.transfer.receiver import Part, Receiver
+from doorward.server.doors.transfer.part import Part
+from doorward.server.doors.transfer.receiver import Receiver
 from doorward.server.outbound.sending import Answer, Outbound, Request
 from doorward.server.permission.actions import Action
 from doorward.server.permission.caller import Caller, Credential

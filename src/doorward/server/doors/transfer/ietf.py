@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from doorward.server.doors.asgi import Scope, header
 from doorward.server.doors.house import House
 from doorward.server.doors.transfer.exchange import Answer, Asked, interim_of, number_of
-from doorward.server.doors.transfer.receiver import Part, Received, Receiver
+from doorward.server.doors.transfer.part import Part, Received
+from doorward.server.doors.transfer.receiver import Receiver
 from doorward.server.doors.transfer.tus import size_max
 from doorward.server.files.model import Node
 from doorward.server.problems import (

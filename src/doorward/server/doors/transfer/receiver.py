@@ -7,22 +7,20 @@ it ends; the one that brings the last byte makes the file.
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from doorward.server.doors.house import House
-from doorward.server.doors.transfer.checksums import ChunkCheck
 from doorward.server.doors.transfer.holders import Holders, Holding
 from doorward.server.doors.transfer.incoming import Incoming
 from doorward.server.doors.transfer.intake import Intake
+from doorward.server.doors.transfer.part import Part, Received, check_length, mismatch
 from doorward.server.doors.transfer.placing import Placing, check_digest
-from doorward.server.files.model import Node
 from doorward.server.permission.actions import Action
 from doorward.server.permission.caller import Caller
 from doorward.server.problems import (
     ChecksumMismatch,
     LengthInconsistent,
     MediaTypeRefused,
-    OffsetMismatch,
     PartInvalid,
     PermissionDenied,
     PolicyRefused,
@@ -52,45 +50,6 @@ FINAL = (
     PermissionDenied,
     UploadNotFound,
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Part:
-    """What one request brings: bytes from ``offset`` on, or the whole where that is None.
-
-    ``length`` is how many it announced, None where it did not; ``whole_length`` is what it says of
-    the whole. Where it ``closes``, the end of its body is the end of the whole, as it is where the
-    whole is brought. Without ``last`` no file is made even of the last byte. Of bytes with a
-    ``check`` none counts before all have passed it. ``progress`` is told how many bytes are
-    durable.
-    """
-
-    offset: int | None = None
-    length: int | None = None
-    whole_length: int | None = None
-    last: bool = True
-    closes: bool = False
-    check: ChunkCheck | None = None
-    progress: Callable[[int], None] | None = None
-
-    @property
-    def said(self) -> int | None:
-        """How many bytes the whole has, as far as that is said before they come."""
-        brought = self.length if self.offset is None else None
-        return brought if self.whole_length is None else self.whole_length
-
-    @property
-    def ends_whole(self) -> bool:
-        """Say whether the end of the body is that of the whole."""
-        return self.closes or self.offset is None
-
-
-@dataclass(frozen=True, slots=True)
-class Received:
-    """An upload after a request, with the durable offset it left, and the file once it is whole."""
-
-    upload: Upload
-    file: Node | None = None
 
 
 class Receiver:
@@ -260,11 +219,11 @@ class Receiver:
     ) -> Received:
         known = hold.upload.received_bytes
         if part.offset is not None and part.offset != known:
-            raise _mismatch(known, part.offset)
+            raise mismatch(known, part.offset)
         start = part.offset or 0
         holding.takes = part.offset is None  # where it goes on, what is there is not to be lost
         hold = await self._sized(hold, part.said)
-        _check_length(part, start, hold.upload)
+        check_length(part, start, hold.upload)
         holding.takes = True
         sink.begin(known=known, start=start)
         inspector = self._placing.inspector(hold)
@@ -384,29 +343,3 @@ async def _kept(sink: Sink) -> int | None:
         return await sink.sync()
     except (Problem, BlobHeld):
         return None
-
-
-def _mismatch(expected: int, provided: int) -> OffsetMismatch:
-    problem = OffsetMismatch(headers={"Upload-Offset": str(expected)}, expected_offset=expected)
-    problem.extra |= {"expected-offset": expected, "provided-offset": provided}
-    return problem
-
-
-def _check_length(part: Part, start: int, upload: Upload) -> None:
-    """Refuse by the announced lengths before a byte is read."""
-    size, size_max = upload.size, upload.size_max
-    if part.whole_length is not None and part.whole_length != size:
-        raise LengthInconsistent(declared_bytes=size)
-    if part.length is None:
-        return
-    end = start + part.length
-    if end > size_max:
-        raise UploadTooLarge(
-            f"The body ends at {end} bytes and there may be {size_max}.",
-            limit_bytes=size_max,
-        )
-    if part.offset is None and size is not None and end < size:
-        raise SizeMismatch(
-            f"The body has {end} bytes and {size} were declared.",
-            declared_bytes=size,
-        )

@@ -12,7 +12,8 @@ from doorward.server.doors.house import House
 from doorward.server.doors.transfer.checksums import ALGORITHMS, asked_check
 from doorward.server.doors.transfer.exchange import Answer, Asked
 from doorward.server.doors.transfer.incoming import Incoming
-from doorward.server.doors.transfer.receiver import Part, Received, Receiver
+from doorward.server.doors.transfer.part import Part, Received
+from doorward.server.doors.transfer.receiver import Receiver
 from doorward.server.problems import (
     MediaTypeUnsupported,
     RequestMalformed,

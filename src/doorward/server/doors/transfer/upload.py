@@ -13,7 +13,8 @@ from doorward.server.doors.transfer import cors, ietf, tus
 from doorward.server.doors.transfer.exchange import Answer, Asked
 from doorward.server.doors.transfer.ietf import Draft
 from doorward.server.doors.transfer.incoming import Incoming
-from doorward.server.doors.transfer.receiver import Part, Receiver
+from doorward.server.doors.transfer.part import Part
+from doorward.server.doors.transfer.receiver import Receiver
 from doorward.server.doors.transfer.tus import Tus
 from doorward.server.links.urls import UPLOAD_PATH as PREFIX
 from doorward.server.links.urls import Presented

@@ -83,8 +83,16 @@ class Watch:
         watched = list(self._watched)
         over = await self._store.read(lambda tx: [_is_over(tx, one.welcome) for one in watched])
         for one, is_over in zip(watched, over, strict=True):
-            if is_over or self._revoked(one.welcome.who):
+            if is_over or self._is_revoked(one.welcome.who):
                 one.end()
+
+    def _is_revoked(self, who: Caller) -> bool:
+        """Ask of one; where that can't be said it is over too, and the next one is asked about."""
+        try:
+            return self._revoked(who)
+        except Problem:
+            log.exception("whether a download under way was revoked can't be said, and it ends")
+            return True
 
 
 def _is_over(tx: Tx, welcome: Welcome) -> bool:

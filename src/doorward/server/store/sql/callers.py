@@ -29,4 +29,5 @@ def caller_from(kept: dict[str, Any]) -> Caller:
         organization_role=None if role is None else Role(role),
         scopes=frozenset(Scope(scope) for scope in kept["scopes"]),
         workspaces=None if workspaces is None else frozenset(workspaces),
+        issued_at=kept.get("issued_at"),  # not there in rows of an earlier version
     )

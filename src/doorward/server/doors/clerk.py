@@ -1,0 +1,105 @@
+"""What Clerk tells this server: signed webhooks, which end what they revoke at once."""
+
+import asyncio
+from collections.abc import Callable
+
+from doorward.clerk.revocation import Revocations
+from doorward.clerk.state.record import State, StateUnavailable
+from doorward.clerk.webhooks import Verifier
+from doorward.server.audit.model import Attempt, Target
+from doorward.server.audit.service import record
+from doorward.server.doors.asgi import Receive, Scope, Send, respond
+from doorward.server.doors.context import origin_of
+from doorward.server.doors.house import House
+from doorward.server.doors.knocks import knock
+from doorward.server.doors.problem_json import send_problem
+from doorward.server.permission.caller import Caller, Credential, Origin
+from doorward.server.problems import (
+    Busy,
+    MethodNotAllowed,
+    Problem,
+    RequestMalformed,
+    WebhookRefused,
+)
+from doorward.webhooks import Event, WebhookVerificationError, forget, is_new
+
+WEBHOOKS_PATH = "/webhooks/clerk"
+BODY_SECONDS_MAX = 15.0  # after which Clerk takes it for failed
+
+
+class ClerkDoor:
+    """Takes Clerk's webhooks; nothing of a body is parsed before its signature is verified."""
+
+    def __init__(
+        self,
+        house: House,
+        secret: str,
+        revocations: Revocations,
+        state: State,
+        now: Callable[[], float],
+    ) -> None:
+        self._house = house
+        self._verify = Verifier(secret, now=now)
+        self._revocations = revocations
+        self._state = state
+        self._now = now
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Take one webhook, and say so once what it revokes is durable; audited either way."""
+        origin = origin_of(scope)
+        try:
+            event = await self._verified(scope, receive)
+            await self._take(event, origin)
+        except Problem as problem:
+            await self._house.knocks.record(knock(scope), problem)
+            await send_problem(send, problem, origin.request_id)
+            return
+        await respond(send, 204, [])
+
+    async def _verified(self, scope: Scope, receive: Receive) -> Event:
+        if scope["method"] != "POST":
+            raise MethodNotAllowed(headers={"Allow": "POST"})
+        body = await _body(receive)
+        try:
+            return self._verify(body, scope["headers"])
+        except WebhookVerificationError as exc:
+            raise WebhookRefused(str(exc), reason=exc.reason) from exc
+
+    async def _take(self, event: Event, origin: Origin) -> None:
+        """Apply an event, which may happen twice, and enter it in the trail once.
+
+        In this order, so that a process which ends in between has revoked already. Whatever fails,
+        Clerk is told to deliver again, and then the event is new.
+        """
+        try:
+            await self._revocations.apply(event)
+            if not await is_new(event, self._state, now=self._now):
+                return
+            try:
+                await self._house.store.write(lambda tx: record(tx, _heard(event, origin)))
+            except BaseException:
+                await forget(event, self._state)
+                raise
+        except StateUnavailable as exc:
+            raise Busy from exc
+
+
+def _heard(event: Event, origin: Origin) -> Attempt:
+    who = Caller("", Credential("webhook", event.id), origin)
+    return Attempt(None, Target(), who, {"event": event.type})
+
+
+async def _body(receive: Receive) -> bytes:
+    """Read the body, which the context bounds; raises RequestTooLarge, RequestMalformed."""
+    body, more = bytearray(), True
+    try:
+        async with asyncio.timeout(BODY_SECONDS_MAX):
+            while more:
+                message = await receive()
+                if message["type"] == "http.disconnect":
+                    raise RequestMalformed("The request ended early.")
+                body += message.get("body", b"")
+                more = message.get("more_body", False)
+    except TimeoutError:
+        raise RequestMalformed("The body did not come in time.") from None
+    return bytes(body)

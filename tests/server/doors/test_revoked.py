@@ -1,0 +1,60 @@
+"""What was bought with a credential ends with it, however long ago the row was written."""
+
+import asyncio
+
+import pytest
+
+from doorward.clerk.revocation import Revocations
+from doorward.clerk.state import MemoryState
+from doorward.server.doors.revoked import Revoked
+from doorward.server.permission.caller import Caller, Credential, Origin
+from doorward.server.store.sql.callers import caller_from, kept_caller
+from support import NOON
+
+ALICE = Caller("user_alice", Credential("session", "sess_1"), Origin("req_1"), issued_at=NOON)
+
+
+@pytest.fixture
+def told(clock):
+    return Revocations(MemoryState(clock), now=clock)
+
+
+def test_a_row_keeps_when_the_credential_was_made():
+    assert caller_from(kept_caller(ALICE)) == ALICE
+
+
+def test_what_an_earlier_version_kept_without_that_ends_with_whatever_is_heard_of_its_buyer(told):
+    kept = kept_caller(ALICE)
+    del kept["issued_at"]
+    revoked = Revoked(told)
+    assert not revoked(caller_from(kept))
+
+    asyncio.run(told.revoke_user("user_alice", at=NOON - 1))
+
+    assert revoked(caller_from(kept))
+    assert not revoked(ALICE)
+
+
+def test_whoever_of_several_knows_is_believed(told, clock):
+    other = Revocations(MemoryState(clock), now=clock)
+    asyncio.run(other.revoke_session("sess_1"))
+
+    assert Revoked(told, other)(ALICE)
+    assert not Revoked(told)(ALICE)
+
+
+def test_an_answer_that_would_have_to_be_waited_for_counts_as_a_yes():
+    """The road of bytes can't wait, and must not take a promise for a no."""
+    asked = []
+
+    class Slow:
+        def revoked(self, _):
+            asked.append(asyncio.Future(loop=loop))
+            return asked[0]
+
+    loop = asyncio.new_event_loop()
+    try:
+        assert Revoked(Slow())(ALICE)
+    finally:
+        loop.close()
+    assert asked
