@@ -1,10 +1,15 @@
 """Bodies moved straight between sockets, threads and the disk lose nothing of HTTP (U2, U11)."""
 
+import asyncio
 import json
 import logging
+import socket
+import threading
 
 import pytest
 
+from doorward.server.problems import ContentInterrupted
+from doorward.server.straight import Outlet
 from served import ServedHouse
 
 MIB = 1 << 20
@@ -211,3 +216,30 @@ def test_a_blob_that_lost_bytes_is_told_before_the_head_is_sent(house, connectio
     answer = connection.answer()
 
     assert (answer.status, json.loads(answer.body)["code"]) == (502, "storage_failed")
+
+
+def test_letting_go_waits_for_no_thread_and_the_socket_closes_once_that_is_done():
+    async def let_go():
+        ours, theirs = socket.socketpair()
+        outlet = Outlet(ours.fileno())
+        working, free = threading.Event(), threading.Event()
+
+        def work():
+            with outlet._using():
+                working.set()
+                assert free.wait(30)
+
+        thread = asyncio.create_task(asyncio.to_thread(work))
+        await asyncio.to_thread(working.wait, 30)
+        outlet.close()  # would stop the loop, and with it this test, if it waited
+        still_open = outlet._socket.fileno() != -1
+        free.set()
+        await thread
+        ours.close()
+        theirs.close()
+        with pytest.raises(ContentInterrupted):
+            outlet.push(0, 0, 1)
+        await outlet.ready()  # of what is closed, nobody waits for anything
+        return still_open, outlet._socket.fileno()
+
+    assert asyncio.run(let_go()) == (True, -1)

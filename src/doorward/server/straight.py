@@ -9,11 +9,14 @@ import os
 import select
 import socket
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 
 from doorward.server.problems import ContentInterrupted
 
 PIECE_BYTES = 64 * 1024
+# A reader as fast as the disk would otherwise have one call send a whole file.
+_PUSHED_BYTES_MAX = 4 << 20
 
 
 class _Shared:
@@ -25,15 +28,12 @@ class _Shared:
         self._socket.settimeout(0)
         self._poll = select.poll()
         self._poll.register(self._socket, event)
-        # Closed between two steps of a thread, a descriptor may be another connection's.
-        self._closing = threading.Lock()
+        # Closed between two steps of a thread, a descriptor may be another connection's; and the
+        # loop, which closes, never waits for a thread that may wait for the disk.
+        self._busy = threading.Lock()
+        self.closed = False
         self._loop = asyncio.get_running_loop()
         self._waiter: asyncio.Future[None] | None = None
-
-    @property
-    def closed(self) -> bool:
-        """Say whether it was let go of."""
-        return self._socket.fileno() == -1
 
     def wait(self, seconds: float) -> bool:
         """Wait in a thread until the socket is ready, or the connection has ended."""
@@ -41,6 +41,8 @@ class _Shared:
 
     async def ready(self) -> None:
         """Wait on the loop until the socket is ready, the connection has ended or was let go of."""
+        if self.closed:
+            return
         self._waiter = self._loop.create_future()
         watch = self._loop.add_reader if self._event == select.POLLIN else self._loop.add_writer
         watch(self._socket.fileno(), self._wake)
@@ -52,9 +54,28 @@ class _Shared:
     def close(self) -> None:
         """Let go of the socket; whoever waits or works on it finds that it has ended."""
         self._unwatch()
-        with self._closing:
-            self._socket.close()
+        self.closed = True
+        self._close_unless_busy()
         self._wake()
+
+    @contextmanager
+    def _using(self) -> Iterator[None]:
+        """Keep the socket open while a thread works on it; raises ContentInterrupted if closed."""
+        try:
+            with self._busy:
+                if self.closed:
+                    raise ContentInterrupted
+                yield
+        finally:
+            self._close_unless_busy()
+
+    def _close_unless_busy(self) -> None:
+        """Close what is to be closed, or leave it to whoever works on it and looks afterwards."""
+        if self.closed and self._busy.acquire(blocking=False):
+            try:
+                self._socket.close()
+            finally:
+                self._busy.release()
 
     def _unwatch(self) -> None:
         if not self.closed:
@@ -87,7 +108,7 @@ class Inlet(_Shared):
         wanted = min(len(buffer), self.remaining)
         filled = self._from_leftover(buffer[:wanted])
         if filled < wanted:
-            with self._closing:
+            with self._using():
                 filled += self._came(buffer[filled:wanted])
         self.remaining -= filled
         return filled
@@ -136,8 +157,8 @@ class Inlet(_Shared):
 
     def _wake_by(self, size: int) -> None:
         """Have the system call the socket ready once it holds so many bytes."""
-        with self._closing:
-            if size != self._woken_by and not self.closed:
+        if size != self._woken_by and not self.closed:
+            with suppress(ContentInterrupted), self._using():
                 self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, size)
                 self._woken_by = size
 
@@ -170,14 +191,10 @@ class Outlet(_Shared):
 
         Raises ContentInterrupted once nobody takes any more, OSError where the file can't be read.
         """
-        with self._closing:
+        with self._using():
             try:
-                return os.sendfile(self._socket.fileno(), fd, start, size)
+                return os.sendfile(self._socket.fileno(), fd, start, min(size, _PUSHED_BYTES_MAX))
             except BlockingIOError:
                 return 0
             except (ConnectionError, TimeoutError) as exc:
                 raise ContentInterrupted from exc
-            except OSError as exc:
-                if self.closed:
-                    raise ContentInterrupted from exc
-                raise
