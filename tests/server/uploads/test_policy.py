@@ -6,6 +6,7 @@ import pytest
 
 from doorward.server.doors.transfer.incoming import Incoming
 from doorward.server.doors.transfer.part import Part
+from doorward.server.doors.transfer.upload import PREFIX as TRANSFER
 from doorward.server.permission.caller import Caller, Credential, Origin
 from doorward.server.problems import MediaTypeRefused
 from support import problem
@@ -156,7 +157,7 @@ def test_first_bytes_that_came_in_another_request_are_judged_before_the_file_is_
 ):
     body = PAGE + b" " * 4000
     upload = alice.declare(home, "a.png", len(body), content_type="image/png").json()["id"]
-    receiver = house.client.app._app._doors.transfer._receiver
+    receiver = dict(house.client.app._app._doors.below)[TRANSFER]._receiver
     from_ = Caller("", Credential("upload_url", upload), Origin("req"))
 
     async def send(start, stop):
