@@ -8,6 +8,7 @@ there are bytes and until they are gone, and is never named again once it lost i
 import asyncio
 import time
 from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TypeVar
@@ -105,21 +106,26 @@ class Fsck:
         return await self._store.read(lambda tx: tx.integrity.is_waiting(one))
 
     async def _orphans(self) -> AsyncGenerator[Finding, None]:
-        async for page in self._blobs.inventory():
-            old = [blob for blob in page if self._is_old(blob)]
-            keys = [blob.key for blob in old]
-            unknown = await self._store.read(lambda tx, keys=keys: tx.integrity.unknown(keys))  # type: ignore[misc]
-            for blob in old:
-                # Gone by now: its note was dropped after its bytes, between the two looks.
-                if blob.key in unknown and await self._blobs.size(blob.key) is not None:
-                    yield await self._orphan(blob)
+        async with aclosing(self._blobs.inventory()) as pages:
+            async for page in pages:
+                old = [blob for blob in page if self._is_old(blob)]
+                for first in range(0, len(old), PAGE):
+                    for blob in await self._unknown(old[first : first + PAGE]):
+                        # Gone by now: its note was dropped after its bytes, between the two looks.
+                        if await self._blobs.is_there(blob):
+                            yield await self._orphan(blob)
+
+    async def _unknown(self, some: list[StoredBlob]) -> list[StoredBlob]:
+        keys = {blob.key for blob in some}
+        unknown = await self._store.read(lambda tx: tx.integrity.unknown(keys))
+        return [blob for blob in some if blob.key in unknown]
 
     def _is_old(self, blob: StoredBlob) -> bool:
         grace = max(self._plan.grace_seconds, ORPHAN_SECONDS_MIN)
         return time.time() - blob.modified_at > grace
 
     async def _orphan(self, blob: StoredBlob) -> Finding:
-        found = Finding(Fault.ORPHAN_BLOB, blob.key, f"{blob.size} bytes that nothing names")
+        found = _nobodys(blob)
         if not self._plan.repair:
             return found
         grace = timedelta(seconds=self._plan.grace_seconds)
@@ -198,3 +204,9 @@ class Fsck:
         while page := await self._store.read(lambda tx, after=after: load(tx, after)):  # type: ignore[misc]
             yield page
             after = key(page[-1])
+
+
+def _nobodys(blob: StoredBlob) -> Finding:
+    if blob.whole:
+        return Finding(Fault.ORPHAN_BLOB, blob.key, f"{blob.size} bytes that nothing names")
+    return Finding(Fault.ORPHAN_PARTS, blob.key, "parts of an object that nothing names")
