@@ -123,11 +123,13 @@ class BadRoad:
 
     ``pass``, ``500`` or ``507`` (answered without asking), ``reset``, ``hang`` (reads and never
     answers), or a function that changes what the client sends on its way.
+    ``answers`` changes what the server sends.
     """
 
     def __init__(self, url: str) -> None:
         self._to = (urlsplit(url).hostname, urlsplit(url).port)
         self.mood: str | Callable[[bytes], bytes] = "pass"
+        self.answers: Callable[[bytes], bytes] = bytes
         self.connections = 0
         self._listener = socket.create_server(("127.0.0.1", 0))
         self._open: list[socket.socket] = []
@@ -176,7 +178,7 @@ class BadRoad:
         server = socket.create_connection(self._to)
         self._open.append(server)
         change = self.mood if callable(self.mood) else bytes
-        threading.Thread(target=_pump, args=(server, client, bytes), daemon=True).start()
+        threading.Thread(target=_pump, args=(server, client, self.answers), daemon=True).start()
         _pump(client, server, change)
 
 

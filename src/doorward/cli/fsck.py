@@ -30,6 +30,14 @@ def fsck(
     ] = None,
     scrub: Annotated[bool, typer.Option("--scrub", help="Read and hash every byte.")] = False,
     repair: Annotated[bool, typer.Option("--repair", help="Mend what can be mended.")] = False,
+    remote: Annotated[
+        bool,
+        typer.Option(
+            "--remote",
+            help="With --repair, remove orphans from the remote store too, whose prefix must be "
+            "this data folder's alone.",
+        ),
+    ] = False,
     rate: Annotated[
         int | None, typer.Option(help="Read at most so many MiB a second.", min=1)
     ] = None,
@@ -59,6 +67,7 @@ def fsck(
     plan = Plan(
         scrub=scrub,
         repair=repair,
+        remote=remote,
         grace_seconds=settings.blob_grace_seconds,
         rate_bytes=None if rate is None else rate << 20,
         after=_kept_position(settings) if resume else "",

@@ -8,6 +8,7 @@ there are bytes and until they are gone, and is never named again once it lost i
 import asyncio
 import time
 from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TypeVar
@@ -28,11 +29,14 @@ ORPHAN_SECONDS_MIN = 60  # younger bytes may belong to a request that is being e
 class Plan:
     """What to look at and what to do; ``rate_bytes`` a second bound a scrub, None does not.
 
-    A scrub begins behind the key ``after``.
+    A scrub begins behind the key ``after``. Of what nothing names in a remote store, a repair
+    removes something only with ``remote``: to another data folder's objects under the same prefix
+    this one's rows are no witness.
     """
 
     scrub: bool = False
     repair: bool = False
+    remote: bool = False
     grace_seconds: int = 3600
     rate_bytes: int | None = None
     after: str = ""
@@ -105,22 +109,27 @@ class Fsck:
         return await self._store.read(lambda tx: tx.integrity.is_waiting(one))
 
     async def _orphans(self) -> AsyncGenerator[Finding, None]:
-        async for page in self._blobs.inventory():
-            old = [blob for blob in page if self._is_old(blob)]
-            keys = [blob.key for blob in old]
-            unknown = await self._store.read(lambda tx, keys=keys: tx.integrity.unknown(keys))  # type: ignore[misc]
-            for blob in old:
-                # Gone by now: its note was dropped after its bytes, between the two looks.
-                if blob.key in unknown and await self._blobs.size(blob.key) is not None:
-                    yield await self._orphan(blob)
+        async with aclosing(self._blobs.inventory()) as pages:
+            async for page in pages:
+                old = [blob for blob in page if self._is_old(blob)]
+                for first in range(0, len(old), PAGE):
+                    for blob in await self._unknown(old[first : first + PAGE]):
+                        # Gone by now: its note was dropped after its bytes, between the two looks.
+                        if await self._blobs.is_there(blob):
+                            yield await self._orphan(blob)
+
+    async def _unknown(self, some: list[StoredBlob]) -> list[StoredBlob]:
+        keys = {blob.key for blob in some}
+        unknown = await self._store.read(lambda tx: tx.integrity.unknown(keys))
+        return [blob for blob in some if blob.key in unknown]
 
     def _is_old(self, blob: StoredBlob) -> bool:
         grace = max(self._plan.grace_seconds, ORPHAN_SECONDS_MIN)
         return time.time() - blob.modified_at > grace
 
     async def _orphan(self, blob: StoredBlob) -> Finding:
-        found = Finding(Fault.ORPHAN_BLOB, blob.key, f"{blob.size} bytes that nothing names")
-        if not self._plan.repair:
+        found = _nobodys(blob)
+        if not self._plan.repair or (blob.remote and not self._plan.remote):
             return found
         grace = timedelta(seconds=self._plan.grace_seconds)
         if await self._store.write(lambda tx: tx.integrity.orphan(blob.key, tx.now + grace)):
@@ -198,3 +207,11 @@ class Fsck:
         while page := await self._store.read(lambda tx, after=after: load(tx, after)):  # type: ignore[misc]
             yield page
             after = key(page[-1])
+
+
+def _nobodys(blob: StoredBlob) -> Finding:
+    where = " in the store" if blob.remote else ""
+    if blob.whole:
+        what = f"{blob.size} bytes{where} that nothing names"
+        return Finding(Fault.ORPHAN_BLOB, blob.key, what)
+    return Finding(Fault.ORPHAN_PARTS, blob.key, f"parts{where} that nothing names")

@@ -3,11 +3,15 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
+STAGED = "staged:"
+"""Before a blob's key: its copy on the local disk, where blobs are kept elsewhere."""
+
 
 class Fault(StrEnum):
     """What is wrong; the words are what operators read and scripts decide by."""
 
     ORPHAN_BLOB = "orphan_blob"
+    ORPHAN_PARTS = "orphan_parts"
     MISSING_BLOB = "missing_blob"
     WRONG_SIZE = "wrong_size"
     FLIPPED_BITS = "flipped_bits"
@@ -48,11 +52,17 @@ class NamedBlob:
 
 @dataclass(frozen=True, slots=True)
 class StoredBlob:
-    """A blob as it lies in the store; ``modified_at`` in seconds since 1970."""
+    """A blob as it lies in the store; ``modified_at`` in seconds since 1970, at the latest.
+
+    ``whole`` is false of what was begun in parts and never became an object; ``remote`` is true of
+    what lies in a store that others may use too.
+    """
 
     key: str
     size: int
     modified_at: float
+    whole: bool = True
+    remote: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,7 +30,10 @@ class IntegrityRows(Protocol):
         """Say whether a version names the blob."""
 
     def unknown(self, keys: Collection[str]) -> set[str]:
-        """Give those of the keys that no version, open upload or note knows."""
+        """Give those of the keys that no version, open upload or note knows.
+
+        What is known of a blob holds for its copy on the local disk too.
+        """
 
     def waiting(self, after: str, limit: int) -> list[OpenUpload]:
         """List, by id, open uploads that nobody is sending now."""
@@ -78,4 +81,10 @@ class BlobInventory(BlobStore, Protocol):
     """A blob store that can say what lies in it."""
 
     def inventory(self) -> AsyncGenerator[list[StoredBlob], None]:
-        """Give all blobs, some at a time; raises StorageFailed."""
+        """Give all blobs, some at a time; raises StorageFailed.
+
+        Of a store that others may use too only what has exactly the form of a blob's key.
+        """
+
+    async def is_there(self, blob: StoredBlob) -> bool:
+        """Say whether what the inventory gave is still there; raises StorageFailed."""

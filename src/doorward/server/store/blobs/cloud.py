@@ -2,8 +2,8 @@
 
 import asyncio
 import math
-from collections.abc import Awaitable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Iterator, Sequence
+from contextlib import aclosing, contextmanager
 from datetime import timedelta
 from hashlib import sha256
 from pathlib import Path
@@ -13,14 +13,22 @@ import obstore
 from obstore.exceptions import BaseError
 from obstore.store import AzureStore, GCSStore, S3Store
 
+from doorward.server.integrity.model import StoredBlob
 from doorward.server.problems import PartsInvalid, StorageFailed
 from doorward.server.storage import RemoteStorage
 from doorward.server.store.blobs.receiving import Hasher, new_hashers
-from doorward.server.store.blobs.remote import log, read_ahead, remote_problem
+from doorward.server.store.blobs.remote import (
+    at_latest,
+    is_ours,
+    log,
+    read_ahead,
+    remote_problem,
+)
 from doorward.server.store.blobs.s3 import PartsRefused, S3Api
 from doorward.server.uploads.ports import Stored
 
 if TYPE_CHECKING:
+    from obstore import ObjectMeta
     from obstore.store import ClientConfig, RetryConfig
 
 T = TypeVar("T")
@@ -29,6 +37,7 @@ PART_BYTES_MIN = 8 << 20
 PARTS_MAX = 9000  # below the 10,000 that the stores take
 PARTS_AT_ONCE = 4
 _CONNECT_SECONDS = 5
+_PAGE = 1000
 
 
 def open_cloud(storage: RemoteStorage) -> "CloudObjects":
@@ -85,6 +94,30 @@ class CloudObjects:
         with self._told():
             await _unless_missing(obstore.delete_async(self._store, key))
 
+    async def inventory(self) -> AsyncGenerator[list[StoredBlob], None]:
+        """Give the objects below the prefix whose keys are of our form, then what was only begun.
+
+        The store's clock tells when, and as much is added as ours may be off it.
+        """
+        with self._told():
+            pages = aiter(obstore.list(self._store, chunk_size=_PAGE))
+        while (page := await self._next(pages)) is not None:
+            yield [
+                StoredBlob(one["path"], one["size"], at_latest(one["last_modified"]), remote=True)
+                for one in page
+                if is_ours(one["path"])
+            ]
+        if self.api is not None:
+            async with aclosing(self.api.unfinished()) as begun:
+                async for some in begun:
+                    yield some
+
+    async def is_there(self, blob: StoredBlob) -> bool:
+        """Say whether an object, or what was begun of one, is still there."""
+        if blob.whole:
+            return await self.size_of(blob.key) is not None
+        return self.api is not None and await self.api.is_begun(blob.key)
+
     async def check(self) -> None:
         """Ask for an object that is not there: whoever may not ask is told so."""
         with self._told():
@@ -112,6 +145,12 @@ class CloudObjects:
             await chunks.aclose()
         digests = [hasher.hexdigest() for hasher in hashers]
         return Stored(size, f"blake3:{digests[0]}", f"sha256:{digests[1]}" if with_sha256 else None)
+
+    async def _next(
+        self, pages: "AsyncIterator[Sequence[ObjectMeta]]"
+    ) -> "Sequence[ObjectMeta] | None":
+        with self._told():
+            return await anext(pages, None)
 
     async def _compare(self, key: str, path: Path, stored: Stored, part_bytes: int) -> None:
         """Make sure that the store has what we have, by its checksum or by reading it back."""

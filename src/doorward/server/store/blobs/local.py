@@ -111,6 +111,10 @@ class LocalBlobs:
         for folder in await self.run(_folders, self.folder):
             yield await self.run(_listed, self.folder, folder)
 
+    async def is_there(self, blob: StoredBlob) -> bool:
+        """Say whether what the inventory gave is still there."""
+        return await self.size(blob.key) is not None
+
     async def open(self, key: str) -> int | None:
         """Give a blob to read, however soon it is removed; None where there is none."""
 

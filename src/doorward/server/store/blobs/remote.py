@@ -9,10 +9,13 @@ import asyncio
 import logging
 import re
 from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 from typing import Protocol
 
-from doorward.server.integrity.model import StoredBlob
+from doorward.server.integrity.model import STAGED, StoredBlob
 from doorward.server.problems import Problem, StorageFailed, StorageFull
 from doorward.server.storage import RemoteStorage
 from doorward.server.store.blobs.local import LocalBlobs
@@ -22,8 +25,9 @@ from doorward.server.uploads.ports import Forget, PartStore, Stored
 log = logging.getLogger("doorward.blobs")
 
 READ_BYTES = 4 << 20
-_STAGED = "staged:"
+CLOCK_SECONDS_MAX = 15 * 60  # S3 and Azure refuse requests that are further off
 _SHOWN_CHARACTERS_MAX = 300
+_OURS = re.compile(r"[0-9]{8}/blob_[a-z2-7]{26}")  # the day, and an id as transactions make it
 _FULL = re.compile(r"(^|status code: )507\b|StorageFull|QuotaExceeded|InsufficientStorage")
 
 
@@ -48,6 +52,15 @@ class Objects(Protocol):
 
     async def delete(self, key: str) -> None:
         """Remove what there is of an object, also of one that never became whole."""
+
+    def inventory(self) -> AsyncGenerator[list[StoredBlob], None]:
+        """Give what has the form of our keys, some at a time; a store that lists none gives none.
+
+        Nothing that others keep beside it is given.
+        """
+
+    async def is_there(self, blob: StoredBlob) -> bool:
+        """Say whether what the inventory gave is still there."""
 
     async def check(self) -> None:
         """Make sure that the store can be reached and knows us."""
@@ -75,7 +88,7 @@ class RemoteBlobs:
     async def keep(self, key: str, stored: Stored) -> Stored:
         """Give the store the staged blob; the staged one goes once a row holds the other."""
         found = await self.objects.put(key, self.staging.path(key), stored)
-        return Stored(stored.size, stored.digest, stored.sha256, found, (f"{_STAGED}{key}",))
+        return Stored(stored.size, stored.digest, stored.sha256, found, (f"{STAGED}{key}",))
 
     async def read(self, key: str, start: int, stop: int) -> AsyncGenerator[bytes, None]:
         """Give bytes ``start`` to ``stop`` (exclusive), the next ones asked for meanwhile."""
@@ -100,16 +113,25 @@ class RemoteBlobs:
         return await self.objects.size_of(key) if staged is None else staged
 
     async def inventory(self) -> AsyncGenerator[list[StoredBlob], None]:
-        """Give nothing: of what only a store far away could list, nothing is called an orphan."""
-        nothing: tuple[list[StoredBlob], ...] = ()
-        for page in nothing:
-            yield page
+        """Give the copies on the disk, and what lies in the store as far as that can list it."""
+        async with aclosing(self.staging.inventory()) as pages:
+            async for page in pages:
+                yield [replace(blob, key=f"{STAGED}{blob.key}") for blob in page]
+        async with aclosing(self.objects.inventory()) as pages:
+            async for page in pages:
+                yield page
+
+    async def is_there(self, blob: StoredBlob) -> bool:
+        """Say whether what the inventory gave is still there, on the disk or in the store."""
+        if blob.key.startswith(STAGED):
+            return await self.staging.size(blob.key.removeprefix(STAGED)) is not None
+        return await self.objects.is_there(blob)
 
     async def delete(self, key: str) -> None:
         """Remove a blob from the store and from the disk, or the staged one alone."""
-        if not key.startswith(_STAGED):
+        if not key.startswith(STAGED):
             await self.objects.delete(key)
-        await self.staging.delete(key.removeprefix(_STAGED))
+        await self.staging.delete(key.removeprefix(STAGED))
 
     async def check(self) -> None:
         """Make sure that the store can be reached."""
@@ -122,6 +144,16 @@ class RemoteBlobs:
     def close(self) -> None:
         """Wait for what is under way on the disk."""
         self.staging.close()
+
+
+def at_latest(theirs: datetime) -> float:
+    """Give a time of the store's clock as the latest that it may be by ours."""
+    return theirs.timestamp() + CLOCK_SECONDS_MAX
+
+
+def is_ours(key: str) -> bool:
+    """Say whether a key below our prefix has exactly the form that we give to blobs."""
+    return _OURS.fullmatch(key) is not None
 
 
 async def read_ahead(

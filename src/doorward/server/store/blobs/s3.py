@@ -5,16 +5,17 @@ Every request goes to a URL that we sign ourselves and that lives for a minute.
 
 import base64
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from urllib.parse import quote
 from xml.sax.saxutils import escape, unescape
 
 import httpx2
 
+from doorward.server.integrity.model import StoredBlob
 from doorward.server.problems import StorageFailed
 from doorward.server.storage import RemoteStorage
-from doorward.server.store.blobs.remote import remote_problem
+from doorward.server.store.blobs.remote import at_latest, is_ours, remote_problem
 from doorward.server.store.blobs.sigv4 import Signer
 
 _LIFE_SECONDS = 60
@@ -114,16 +115,51 @@ class S3Api:
             raise PartsRefused(code)
         raise self._problem(answer)
 
+    async def unfinished(self) -> AsyncGenerator[list[StoredBlob], None]:
+        """Give what was begun under keys of our form and is no object yet, some at a time.
+
+        What was begun several times under one key is given once: it goes together.
+        """
+        below, marker = self._name("") and f"{self._name('')}/", ""
+        while True:
+            listing = await self._uploads(below, marker)
+            found = [self._upload(one, below) for one in _UPLOAD.findall(listing)]
+            yield list({blob.key: blob for blob in found if blob is not None}.values())
+            if _element("IsTruncated", listing) != "true":
+                return
+            earlier, marker = marker, _element("NextKeyMarker", listing) or ""
+            if marker <= earlier:
+                raise remote_problem(self._storage, "its list of uploads does not go on")
+
+    async def is_begun(self, key: str) -> bool:
+        """Say whether anything was begun under a key and is no object yet."""
+        return any(self._begun(key, await self._uploads(self._name(key))))
+
     async def abort_all(self, key: str) -> None:
         """Remove the parts of whatever was begun under a key."""
-        query = {"uploads": "", "prefix": self._name(key), "max-uploads": str(_UPLOADS_MAX)}
-        answer = await self._ask("GET", None, query)
-        if answer.status_code != _OK:
-            raise self._problem(answer)
-        for upload in self._begun(key, answer.text):
+        for upload in self._begun(key, await self._uploads(self._name(key))):
             gone = await self._ask("DELETE", key, {"uploadId": upload})
             if gone.status_code >= _BAD_REQUEST and gone.status_code != _NOT_FOUND:
                 raise self._problem(gone)
+
+    async def _uploads(self, prefix: str, after: str = "") -> str:
+        """List uploads below a prefix, of keys behind the one where one is given."""
+        query = {"uploads": "", "prefix": prefix, "max-uploads": str(_UPLOADS_MAX)}
+        if after:
+            query["key-marker"] = after
+        answer = await self._ask("GET", None, query)
+        if answer.status_code != _OK:
+            raise self._problem(answer)
+        return answer.text
+
+    def _upload(self, found: str, below: str) -> StoredBlob | None:
+        """Read one upload of a listing, None where it is not of ours."""
+        name, since = _element("Key", found) or "", _element("Initiated", found)
+        key = name.removeprefix(below)
+        if since is None or not name.startswith(below) or not is_ours(key):
+            return None
+        since_at = at_latest(datetime.fromisoformat(since))
+        return StoredBlob(key, 0, since_at, whole=False, remote=True)
 
     def _begun(self, key: str, listing: str) -> Iterable[str]:
         for found in _UPLOAD.findall(listing):

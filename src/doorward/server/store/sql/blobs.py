@@ -16,6 +16,7 @@ from sqlalchemy import (
 )
 
 from doorward.server.files.model import Content
+from doorward.server.integrity.model import STAGED
 from doorward.server.store.sql.tables import (
     Instant,
     damaged_blobs,
@@ -43,12 +44,19 @@ _DUE = (doomed_blobs.c.due_at <= bindparam("at", type_=Instant)) & ~exists().whe
 )
 _FIRST_DUE = select(doomed_blobs.c.key).where(_DUE).limit(bindparam("most"))
 _KEYS: BindParameter[str] = bindparam("keys", expanding=True)
+_STAGED: BindParameter[str] = bindparam("staged", expanding=True)
 _THESE = doomed_blobs.c.key.in_(_KEYS)
 # Open uploads have no index by blob, so they are gone through once for all of the keys.
-_COMING = select(uploads.c.blob_key).where(
-    uploads.c.status.in_(("pending", "receiving")), uploads.c.blob_key.in_(_KEYS)
+_COMING_KEY = uploads.c.blob_key
+_IS_OPEN = uploads.c.status.in_(("pending", "receiving"))
+_COMING = select(_COMING_KEY).where(_IS_OPEN, _COMING_KEY.in_(_KEYS))
+# The copy on the local disk of what is still coming goes no more than the blob itself does.
+_STAGED_COMING = select(literal(STAGED) + _COMING_KEY).where(_IS_OPEN, _COMING_KEY.in_(_STAGED))
+_NAMED = (
+    exists().where(versions.c.blob_key == doomed_blobs.c.key)
+    | doomed_blobs.c.key.in_(_COMING)
+    | doomed_blobs.c.key.in_(_STAGED_COMING)
 )
-_NAMED = exists().where(versions.c.blob_key == doomed_blobs.c.key) | doomed_blobs.c.key.in_(_COMING)
 _SAVE = delete(doomed_blobs).where(_THESE, _NAMED)
 _GOING = update(doomed_blobs).where(_THESE).values(going=True)
 _STILL = select(doomed_blobs.c.key).where(_THESE)
@@ -91,7 +99,8 @@ class SqlBlobs:
     def claim(self, at: datetime, limit: int) -> list[str]:
         """Give blobs that go now, so that nothing can name them any more."""
         due = list(self._connection.execute(_FIRST_DUE, {"at": at, "most": limit}).scalars())
-        self._connection.execute(_SAVE, {"keys": due})
+        staged = [key.removeprefix(STAGED) for key in due if key.startswith(STAGED)]
+        self._connection.execute(_SAVE, {"keys": due, "staged": staged})
         self._connection.execute(_GOING, {"keys": due})
         return list(self._connection.execute(_STILL, {"keys": due}).scalars())
 

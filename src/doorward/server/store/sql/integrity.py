@@ -21,11 +21,19 @@ from sqlalchemy import (
     update,
 )
 
-from doorward.server.integrity.model import Fault, Finding, NamedBlob, OpenUpload, PlacedName
+from doorward.server.integrity.model import (
+    STAGED,
+    Fault,
+    Finding,
+    NamedBlob,
+    OpenUpload,
+    PlacedName,
+)
 from doorward.server.store.sql.tables import (
     ROOT,
     damaged_blobs,
     doomed_blobs,
+    keeping_blobs,
     nodes,
     uploads,
     versions,
@@ -183,17 +191,22 @@ class SqlIntegrity:
         return self._connection.execute(query).first() is not None
 
     def unknown(self, keys: Collection[str]) -> set[str]:
-        """Give those of the keys that no version, open upload or note knows."""
-        keys = list(keys)
+        """Give those of the keys that no version, open upload or note knows.
+
+        What is known of a blob holds for its copy on the local disk too.
+        """
+        bare = {key: key.removeprefix(STAGED) for key in keys}
+        asked = {*bare, *bare.values()}
         queries = (
-            select(versions.c.blob_key).where(versions.c.blob_key.in_(keys)),
-            select(uploads.c.blob_key).where(uploads.c.blob_key.in_(keys), _IS_OPEN),
-            select(doomed_blobs.c.key).where(doomed_blobs.c.key.in_(keys)),
+            select(versions.c.blob_key).where(versions.c.blob_key.in_(asked)),
+            select(uploads.c.blob_key).where(uploads.c.blob_key.in_(asked), _IS_OPEN),
+            select(keeping_blobs.c.key).where(keeping_blobs.c.key.in_(asked)),
+            select(doomed_blobs.c.key).where(doomed_blobs.c.key.in_(asked)),
         )
         known: set[str] = set()
         for query in queries:
             known.update(self._connection.execute(query).scalars())
-        return set(keys) - known
+        return {key for key in bare if not {key, bare[key]} & known}
 
     def waiting(self, after: str, limit: int) -> list[OpenUpload]:
         """List, by id, open uploads that nobody is sending now."""
