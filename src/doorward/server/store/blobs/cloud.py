@@ -221,7 +221,13 @@ def _store(storage: RemoteStorage) -> S3Store | GCSStore | AzureStore:
     }
     prefix = storage.prefix or None
     if storage.scheme == "gs":
-        return GCSStore(storage.bucket, prefix=prefix, client_options=client, retry_config=retry)
+        return GCSStore(
+            storage.bucket,
+            prefix=prefix,
+            config=_google_config(storage),  # type: ignore[arg-type]
+            client_options=client,
+            retry_config=retry,
+        )
     if storage.scheme == "az":
         return AzureStore(
             storage.bucket,
@@ -237,6 +243,10 @@ def _store(storage: RemoteStorage) -> S3Store | GCSStore | AzureStore:
         client_options=client,
         retry_config=retry,
     )
+
+
+def _google_config(storage: RemoteStorage) -> dict[str, str]:
+    return _said({"base_url": storage.endpoint})
 
 
 def _azure_config(storage: RemoteStorage) -> dict[str, str]:
