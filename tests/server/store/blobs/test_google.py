@@ -4,6 +4,7 @@ import json
 import logging
 import os
 import random
+import shutil
 import subprocess
 import sys
 
@@ -144,6 +145,28 @@ def test_doctor_says_whether_the_store_takes_the_account(gate, google, tmp_path)
     assert storage_check(tmp_path, gate.settings("files"))["status"] == "ok"
     with Gate(Account(), google.ask) as other:
         assert storage_check(tmp_path, other.settings("files"))["status"] == "failed"
+
+
+@pytest.mark.parametrize("content", [None, '"a-secret-of-ours"'])
+@pytest.mark.parametrize("command", ["doctor", "serve", "fsck"])
+def test_a_file_that_is_no_account_s_is_a_mistake_that_repeats_nothing_of_it(
+    tmp_path, empty_folder, content, command
+):
+    data = shutil.copytree(empty_folder, tmp_path / "data")
+    file = tmp_path / "google.json"
+    if content is not None:
+        file.write_text(content)
+    environ = {"DOORWARD_STORAGE_URL": "gs://files", "GOOGLE_SERVICE_ACCOUNT": str(file)}
+
+    ended = run(command, "--data", data, environ=environ)
+
+    said = ended.stdout + ended.stderr
+    assert (ended.returncode, "gs://files can't be opened" in said) == (
+        1 if command == "doctor" else 2,
+        True,
+    )
+    assert "a-secret" not in said
+    assert "Traceback" not in said
 
 
 def storage_check(data, environ):

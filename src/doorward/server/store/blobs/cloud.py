@@ -14,6 +14,7 @@ from obstore.exceptions import BaseError
 from obstore.store import AzureStore, GCSStore, S3Store
 
 from doorward.server.problems import PartsInvalid, StorageFailed
+from doorward.server.settings import SettingsInvalid
 from doorward.server.storage import RemoteStorage
 from doorward.server.store.blobs.receiving import Hasher, new_hashers
 from doorward.server.store.blobs.remote import log, read_ahead, remote_problem
@@ -29,11 +30,23 @@ PART_BYTES_MIN = 8 << 20
 PARTS_MAX = 9000  # below the 10,000 that the stores take
 PARTS_AT_ONCE = 4
 _CONNECT_SECONDS = 5
+_UNREADABLE = (
+    "{} can't be opened: a credential that the environment gives, such as the file that "
+    "GOOGLE_APPLICATION_CREDENTIALS names, is not there or can't be read as one."
+)
 
 
 def open_cloud(storage: RemoteStorage) -> "CloudObjects":
-    """Give the objects of a store, without asking it anything."""
-    return CloudObjects(storage, _store(storage), S3Api.of(storage))
+    """Give the objects of a store, without asking it anything.
+
+    Raises SettingsInvalid where the credentials can't be read, and repeats nothing of them.
+    """
+    try:
+        store = _store(storage)
+    except (BaseError, OSError, ValueError):
+        # What obstore says of a file that is no account's may be what is in the file.
+        raise SettingsInvalid([_UNREADABLE.format(storage.shown)]) from None
+    return CloudObjects(storage, store, S3Api.of(storage))
 
 
 class CloudObjects:
