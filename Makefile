@@ -12,6 +12,8 @@ S3 := $(VENV)/bin/versitygw
 S3_VERSION := v1.8.0
 AZURE := $(VENV)/azurite/node_modules/.bin/azurite-blob
 AZURE_VERSION := 3.35.0
+GOOGLE := $(VENV)/bin/fake-gcs-server
+GOOGLE_VERSION := v1.56.1
 
 .DEFAULT_GOAL := help
 .PHONY: help serve test check format bench lock clean fuzz fuzz-parser
@@ -51,13 +53,19 @@ $(AZURE): $(UV)
 	|| echo "LOUD: azurite can't be had; tests of storage on Azure will be skipped"; \
 	else echo "LOUD: npm is not here; tests of storage on Azure will be skipped"; fi
 
+# A server of Google's storage API, for the tests of storage there; without gRPC it is built sooner.
+$(GOOGLE): $(UV)
+	@if command -v go >/dev/null; then GOBIN=$(CURDIR)/$(VENV)/bin go install -tags disable_grpc_modules -ldflags=-s github.com/fsouza/fake-gcs-server@$(GOOGLE_VERSION) \
+	|| echo "LOUD: fake-gcs-server can't be had; tests of storage at Google's will be skipped"; \
+	else echo "LOUD: Go is not here; tests of storage at Google's will be skipped"; fi
+
 serve: $(STAMP) ## Serve http://127.0.0.1:8040 (PORT=, DATA=, HOST=)
 	@exec $(VENV)/bin/doorward serve --host $(HOST) --port $(PORT) --data $(DATA)
 
-test: $(DEV_STAMP) $(NODE_STAMP) $(S3) $(AZURE) ## Install what is missing and run every test
+test: $(DEV_STAMP) $(NODE_STAMP) $(S3) $(AZURE) $(GOOGLE) ## Install what is missing and run every test
 	@$(PY) -m pytest -n auto --dist loadgroup
 
-check: $(DEV_STAMP) $(NODE_STAMP) $(S3) $(AZURE) ## Format, lint, types, layers, tests, coverage: what CI runs
+check: $(DEV_STAMP) $(NODE_STAMP) $(S3) $(AZURE) $(GOOGLE) ## Format, lint, types, layers, tests, coverage: what CI runs
 	@$(VENV)/bin/ruff format --check .
 	@$(VENV)/bin/ruff check .
 	@$(VENV)/bin/mypy

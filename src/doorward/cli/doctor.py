@@ -155,6 +155,7 @@ def _storage(settings: "Settings") -> Check:
     if settings.remote is None:
         return Check("storage", "ok", f"bytes are kept in {settings.blobs}")
     from doorward.server.problems import Problem
+    from doorward.server.settings import SettingsInvalid
     from doorward.server.store.blobs.opening import open_blobs
 
     async def ask() -> None:
@@ -167,6 +168,8 @@ def _storage(settings: "Settings") -> Check:
 
     try:
         asyncio.run(ask())
+    except SettingsInvalid as exc:
+        return Check("storage", "failed", exc.mistakes[0], "See docs/how-to/storage.md.")
     except Problem:
         return Check(
             "storage",

@@ -74,6 +74,8 @@ def fsck(
     )
     try:
         findings, progress = asyncio.run(_run(settings, plan, None if as_json else _show))
+    except SettingsInvalid as exc:
+        fail(str(exc), ExitStatus.USAGE)
     except (NotMigrated, Problem, OSError) as exc:
         fail(str(exc), ExitStatus.FAILURE)
     if as_json:

@@ -50,6 +50,8 @@ def serve(
         fail(str(exc), ExitStatus.USAGE)
     try:
         run(settings, workers, _announce)
+    except SettingsInvalid as exc:
+        fail(str(exc), ExitStatus.USAGE)
     except (AddressTaken, NewerDatabase, OSError) as exc:
         fail(str(exc), ExitStatus.FAILURE)
 

@@ -63,7 +63,7 @@ class Tenancy:
 async def opened(settings: Settings) -> AsyncIterator[tuple[SqlStore, Blobs]]:
     """Open rows and bytes of a folder that is there, beside whoever serves it.
 
-    Raises NotMigrated.
+    Raises NotMigrated, SettingsInvalid.
     """
     engine = open_engine(settings.database, durable=settings.durable)
     require_current(engine, settings.database)

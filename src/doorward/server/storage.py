@@ -6,7 +6,7 @@ from urllib.parse import SplitResult, parse_qsl, urlsplit
 SCHEMES = ("s3", "gs", "az", "fastio")
 _OPTIONS = {
     "s3": {"endpoint", "region", "path_style", "timeout", "retries"},
-    "gs": {"timeout", "retries"},
+    "gs": {"endpoint", "timeout", "retries"},
     "az": {"endpoint", "account", "timeout", "retries"},
     "fastio": {"folder", "timeout", "retries"},
 }

@@ -15,6 +15,7 @@ from obstore.store import AzureStore, GCSStore, S3Store
 
 from doorward.server.integrity.model import StoredBlob
 from doorward.server.problems import PartsInvalid, StorageFailed
+from doorward.server.settings import SettingsInvalid
 from doorward.server.storage import RemoteStorage
 from doorward.server.store.blobs.receiving import Hasher, new_hashers
 from doorward.server.store.blobs.remote import (
@@ -38,11 +39,23 @@ PARTS_MAX = 9000  # below the 10,000 that the stores take
 PARTS_AT_ONCE = 4
 _CONNECT_SECONDS = 5
 _PAGE = 1000
+_UNREADABLE = (
+    "{} can't be opened: a credential that the environment gives, such as the file that "
+    "GOOGLE_APPLICATION_CREDENTIALS names, is not there or can't be read as one."
+)
 
 
 def open_cloud(storage: RemoteStorage) -> "CloudObjects":
-    """Give the objects of a store, without asking it anything."""
-    return CloudObjects(storage, _store(storage), S3Api.of(storage))
+    """Give the objects of a store, without asking it anything.
+
+    Raises SettingsInvalid where the credentials can't be read, and repeats nothing of them.
+    """
+    try:
+        store = _store(storage)
+    except (BaseError, OSError, ValueError):
+        # What obstore says of a file that is no account's may be what is in the file.
+        raise SettingsInvalid([_UNREADABLE.format(storage.shown)]) from None
+    return CloudObjects(storage, store, S3Api.of(storage))
 
 
 class CloudObjects:
@@ -260,7 +273,13 @@ def _store(storage: RemoteStorage) -> S3Store | GCSStore | AzureStore:
     }
     prefix = storage.prefix or None
     if storage.scheme == "gs":
-        return GCSStore(storage.bucket, prefix=prefix, client_options=client, retry_config=retry)
+        return GCSStore(
+            storage.bucket,
+            prefix=prefix,
+            config=_google_config(storage),  # type: ignore[arg-type]
+            client_options=client,
+            retry_config=retry,
+        )
     if storage.scheme == "az":
         return AzureStore(
             storage.bucket,
@@ -276,6 +295,10 @@ def _store(storage: RemoteStorage) -> S3Store | GCSStore | AzureStore:
         client_options=client,
         retry_config=retry,
     )
+
+
+def _google_config(storage: RemoteStorage) -> dict[str, str]:
+    return _said({"base_url": storage.endpoint})
 
 
 def _azure_config(storage: RemoteStorage) -> dict[str, str]:

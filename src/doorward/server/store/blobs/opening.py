@@ -12,7 +12,7 @@ Blobs: TypeAlias = LocalBlobs | RemoteBlobs
 
 
 def open_blobs(settings: Settings) -> Blobs:
-    """Give the store; nothing is asked of it yet."""
+    """Give the store; nothing is asked of it yet. Raises SettingsInvalid."""
     local = LocalBlobs(settings.blobs, durable=settings.durable)
     if settings.remote is None:
         return local
