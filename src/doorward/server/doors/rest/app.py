@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from fastapi import APIRouter, FastAPI, Request
+from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
 from starlette.exceptions import HTTPException
@@ -62,7 +62,6 @@ def create_rest() -> FastAPI:
         redoc_url=None,
         redirect_slashes=False,
     )
-    api = APIRouter(prefix=PREFIX)
     for door in (
         workspaces.rest,
         workspaces.people,
@@ -74,8 +73,7 @@ def create_rest() -> FastAPI:
         events.rest,
         audit.rest,
     ):
-        api.include_router(door.router)
-    app.include_router(api)
+        app.include_router(door.router, prefix=PREFIX)
     app.add_exception_handler(Problem, _on_problem)
     app.add_exception_handler(HTTPException, _on_http_exception)
     app.add_exception_handler(RequestValidationError, _on_invalid)

@@ -1,7 +1,8 @@
 """Callers as a column keeps them: whoever bought an upload or made a link."""
 
-from dataclasses import asdict
 from typing import Any
+
+from msgspec import to_builtins
 
 from doorward.server.permission.caller import Caller, Credential, Origin
 from doorward.server.permission.roles import Role
@@ -10,7 +11,7 @@ from doorward.server.permission.scopes import Scope
 
 def kept_caller(who: Caller) -> dict[str, object]:
     """Give what is stored of a caller; through which link they came is of one request alone."""
-    kept = asdict(who)
+    kept: dict[str, object] = to_builtins(who)
     del kept["via"]
     kept["scopes"] = sorted(who.scopes)
     kept["workspaces"] = None if who.workspaces is None else sorted(who.workspaces)

@@ -1,10 +1,10 @@
 """Uploads."""
 
 from collections.abc import Collection
-from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
+from msgspec import to_builtins
 from sqlalchemy import (
     BindParameter,
     Connection,
@@ -79,7 +79,7 @@ class SqlUploads:
         fixed = {
             "id": upload.id,
             "workspace_id": upload.workspace_id,
-            "declared": asdict(upload.declared),
+            "declared": to_builtins(upload.declared),
             "bought_by": kept_caller(upload.by),
             "created_at": upload.created_at,
         }
