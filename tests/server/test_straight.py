@@ -9,8 +9,9 @@ import threading
 import pytest
 
 from doorward.server.problems import ContentInterrupted
+from doorward.server.serve import _config, _Server
 from doorward.server.straight import Outlet
-from served import ServedHouse
+from served import Connection, ServedHouse
 
 MIB = 1 << 20
 CONTENT = bytes(range(256)) * (16 * MIB // 256 + 1)
@@ -243,3 +244,49 @@ def test_letting_go_waits_for_no_thread_and_the_socket_closes_once_that_is_done(
         return still_open, outlet._socket.fileno()
 
     assert asyncio.run(let_go()) == (True, -1)
+
+
+class LastBytes:
+    """A stretch that ends only once its reader has closed the connection."""
+
+    def __init__(self, receive):
+        self._receive = receive
+
+    async def send(self, outlet, sent):
+        sent(5)
+        while (await self._receive())["type"] != "http.disconnect":
+            pass
+        assert outlet.closed
+
+
+def test_a_reader_who_closes_with_the_last_byte_is_no_fault_of_the_server(settings_for, caplog):
+    async def app(scope, receive, send):
+        if scope["type"] != "http":
+            return
+        head = {
+            "type": "http.response.start",
+            "status": 200,
+            "headers": [(b"content-length", b"5")],
+        }
+        await send(head)
+        await scope["extensions"]["doorward.send_stretch"](LastBytes(receive), lambda _: None)
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
+        served.set()
+
+    served, started = threading.Event(), threading.Event()
+    listener = socket.create_server(("127.0.0.1", 0))
+    server = _Server(_config(settings_for(), app), settings_for(), lambda _: started.set())
+    server.config.lifespan = "off"
+    thread = threading.Thread(target=server.run, args=([listener],))
+    thread.start()
+    assert started.wait(60)
+    with caplog.at_level(logging.WARNING):
+        with Connection(listener.getsockname()[1]) as reader:
+            reader.send("GET", "/")
+            assert reader.head().status == 200
+        ended = served.wait(30)
+        server.should_exit = True
+        thread.join(60)
+
+    assert ended
+    assert [record.getMessage() for record in caplog.records] == []

@@ -137,7 +137,7 @@ class BoundedHttp(HttpToolsProtocol):
             sent(size)
 
         # With no room to buffer, the writing is paused until all of it is with the system.
-        self.transport.set_write_buffer_limits(0)
+        self._bound_buffer(0)
         await self.flow.drain()
         if cycle.disconnected:
             raise ContentInterrupted
@@ -147,7 +147,12 @@ class BoundedHttp(HttpToolsProtocol):
             except ContentInterrupted:
                 cycle.disconnected = True
                 raise
-        self.transport.set_write_buffer_limits()
+        self._bound_buffer(None)
+
+    def _bound_buffer(self, high: int | None) -> None:
+        """Bound what waits to be written; a reader may have closed with the last byte."""
+        if not self.transport.is_closing():
+            self.transport.set_write_buffer_limits(high)
 
     def _fd(self) -> int:
         fd: int = self.transport.get_extra_info("socket").fileno()
