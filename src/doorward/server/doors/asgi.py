@@ -3,6 +3,8 @@
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from typing import Any
 
+from doorward.server.problems import RequestMalformed, RequestTooLarge
+
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -29,3 +31,17 @@ async def respond(
     raw.append((b"content-length", str(len(body)).encode()))
     await send({"type": "http.response.start", "status": status, "headers": raw})
     await send({"type": "http.response.body", "body": body, "more_body": not last})
+
+
+async def read_body(receive: Receive, bytes_max: int) -> bytes:
+    """Read a whole body of at most so many bytes; raises RequestTooLarge, RequestMalformed."""
+    body, more = bytearray(), True
+    while more:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise RequestMalformed("The body ended early.")
+        body += message.get("body", b"")
+        more = message.get("more_body", False)
+        if len(body) > bytes_max:
+            raise RequestTooLarge(limit_bytes=bytes_max)
+    return bytes(body)

@@ -8,8 +8,8 @@ from doorward.clerk.state.record import State, StateUnavailable
 from doorward.clerk.webhooks import Verifier
 from doorward.server.audit.model import Attempt, Target
 from doorward.server.audit.service import record
-from doorward.server.doors.asgi import Receive, Scope, Send, respond
-from doorward.server.doors.context import origin_of
+from doorward.server.doors.asgi import Receive, Scope, Send, read_body, respond
+from doorward.server.doors.context import BODY_BYTES_MAX, origin_of
 from doorward.server.doors.house import House
 from doorward.server.doors.knocks import knock
 from doorward.server.doors.problem_json import send_problem
@@ -90,16 +90,9 @@ def _heard(event: Event, origin: Origin) -> Attempt:
 
 
 async def _body(receive: Receive) -> bytes:
-    """Read the body, which the context bounds; raises RequestTooLarge, RequestMalformed."""
-    body, more = bytearray(), True
+    """Read the body in the time that Clerk waits; raises RequestTooLarge, RequestMalformed."""
     try:
         async with asyncio.timeout(BODY_SECONDS_MAX):
-            while more:
-                message = await receive()
-                if message["type"] == "http.disconnect":
-                    raise RequestMalformed("The request ended early.")
-                body += message.get("body", b"")
-                more = message.get("more_body", False)
+            return await read_body(receive, BODY_BYTES_MAX)
     except TimeoutError:
         raise RequestMalformed("The body did not come in time.") from None
-    return bytes(body)

@@ -6,11 +6,9 @@ from dataclasses import dataclass
 from doorward.server.doors.asgi import App, Message, Receive, Scope, Send, respond
 from doorward.server.doors.context import origin_of
 from doorward.server.doors.fastio.envelope import send_error
-from doorward.server.doors.fastio.paths import PREFIX, UPLOADS, Route, check_method, route_of
+from doorward.server.doors.fastio.paths import Route, check_method, route_of
 from doorward.server.doors.transfer import cors
 from doorward.server.problems import Internal, Problem
-
-__all__ = ["PREFIX", "UPLOADS", "FastioDoor"]
 
 
 @dataclass(frozen=True, slots=True)

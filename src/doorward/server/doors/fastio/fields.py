@@ -4,12 +4,11 @@ from urllib.parse import parse_qs
 
 import msgspec
 
-from doorward.server.doors.asgi import Receive, Scope, header
+from doorward.server.doors.asgi import Receive, Scope, header, read_body
 from doorward.server.problems import (
     MediaTypeUnsupported,
     RequestInvalid,
     RequestMalformed,
-    RequestTooLarge,
 )
 
 BODY_BYTES_MAX = 64 << 10
@@ -26,21 +25,8 @@ async def read_fields(scope: Scope, receive: Receive) -> dict[str, str]:
 
     Raises RequestMalformed, RequestInvalid, RequestTooLarge, MediaTypeUnsupported.
     """
-    body = await _read(receive)
+    body = await read_body(receive, BODY_BYTES_MAX)
     return _union(_pairs(scope["query_string"]), _body_fields(scope, body))
-
-
-async def _read(receive: Receive) -> bytes:
-    body, more = b"", True
-    while more:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            raise RequestMalformed("The body ended early.")
-        body += message.get("body", b"")
-        more = message.get("more_body", False)
-        if len(body) > BODY_BYTES_MAX:
-            raise RequestTooLarge(limit_bytes=BODY_BYTES_MAX)
-    return body
 
 
 def _body_fields(scope: Scope, body: bytes) -> dict[str, str]:
