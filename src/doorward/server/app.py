@@ -15,10 +15,10 @@ from doorward.server.doors.asgi import App, Receive, Scope, Send, respond
 from doorward.server.doors.clerk import WEBHOOKS_PATH, ClerkDoor
 from doorward.server.doors.context import RequestContext
 from doorward.server.doors.documents import create_documents
-from doorward.server.doors.fastio.door import PREFIX as FASTIO
-from doorward.server.doors.fastio.door import UPLOADS as FASTIO_UPLOADS
 from doorward.server.doors.fastio.door import FastioDoor
 from doorward.server.doors.fastio.envelope import send_error
+from doorward.server.doors.fastio.paths import PREFIX as FASTIO
+from doorward.server.doors.fastio.paths import UPLOADS as FASTIO_UPLOADS
 from doorward.server.doors.fastio.putting import PutDoor
 from doorward.server.doors.fastio.tickets import TicketDoor
 from doorward.server.doors.house import House
@@ -75,24 +75,9 @@ def create_app(settings: Settings, clock: Clock | None = None) -> App:
     now = _clock(clock)
     store = SqlStore(open_engine(settings.database, durable=settings.durable), now)
     blobs = open_blobs(settings)
-    parts = parts_of(blobs)
     hearing = _Hearing(settings, standin, clock)
     guard = _guard(settings, standin, hearing.revoked, clock)
-    house = House(
-        store=store,
-        blobs=blobs,
-        signer=UrlSigner(settings.public_url, settings.secret.encode()),
-        limits=_limits(settings, direct=parts is not None),
-        quota_bytes=settings.workspace_quota_bytes,
-        clock=now,
-        revoked=hearing.revoked,
-        knocks=Knocks(store),
-        watch=Watch(store, hearing.revoked),
-        thumbnails=Thumbnails(blobs, ThumbnailCache(settings.data / "thumbnails")),
-        passwords=Passwords(),
-        link_seconds_max=settings.link_seconds_max,
-        parts=parts,
-    )
+    house = _house(settings, store, blobs, hearing.revoked, now)
     receiver = Receiver(house)
     importer = Importer(
         house,
@@ -269,6 +254,31 @@ def _standin(settings: Settings, clock: Clock | None) -> Standin | None:
     if not settings.standin:
         return None
     return Standin.open(settings.data / "standin", clock=clock or time.time)
+
+
+def _house(
+    settings: Settings,
+    store: SqlStore,
+    blobs: Blobs,
+    revoked: Revoked,
+    now: Callable[[], datetime],
+) -> House:
+    parts = parts_of(blobs)
+    return House(
+        store=store,
+        blobs=blobs,
+        signer=UrlSigner(settings.public_url, settings.secret.encode()),
+        limits=_limits(settings, direct=parts is not None),
+        quota_bytes=settings.workspace_quota_bytes,
+        clock=now,
+        revoked=revoked,
+        knocks=Knocks(store),
+        watch=Watch(store, revoked),
+        thumbnails=Thumbnails(blobs, ThumbnailCache(settings.data / "thumbnails")),
+        passwords=Passwords(),
+        link_seconds_max=settings.link_seconds_max,
+        parts=parts,
+    )
 
 
 def _limits(settings: Settings, *, direct: bool) -> Limits:
