@@ -271,30 +271,19 @@ def _store(storage: RemoteStorage) -> S3Store | GCSStore | AzureStore:
             "base": 2,
         },
     }
-    prefix = storage.prefix or None
-    if storage.scheme == "gs":
-        return GCSStore(
-            storage.bucket,
-            prefix=prefix,
-            config=_google_config(storage),  # type: ignore[arg-type]
-            client_options=client,
-            retry_config=retry,
-        )
-    if storage.scheme == "az":
-        return AzureStore(
-            storage.bucket,
-            prefix=prefix,
-            config=_azure_config(storage),  # type: ignore[arg-type]
-            client_options=client,
-            retry_config=retry,
-        )
-    return S3Store(
+    kind, config = {
+        "gs": (GCSStore, _google_config),
+        "az": (AzureStore, _azure_config),
+        "s3": (S3Store, _s3_config),
+    }[storage.scheme]
+    store: S3Store | GCSStore | AzureStore = kind(
         storage.bucket,
-        prefix=prefix,
-        config=_s3_config(storage),  # type: ignore[arg-type]
+        prefix=storage.prefix or None,
+        config=config(storage),
         client_options=client,
         retry_config=retry,
     )
+    return store
 
 
 def _google_config(storage: RemoteStorage) -> dict[str, str]:
