@@ -178,37 +178,17 @@ def finish_upload(
     close_parts(tx, upload)
     who = bought_by(tx, upload, hold.upload.by)
     workspace = enter_again(tx, who, Action.UPLOAD_FINISH, upload)
-    promised = upload.promised_bytes
     policies = (operator, workspace.policy)
     check_declared(replace(upload.declared, size=stored.size), policies)
-    refuse_over_quota(workspace, stored.size, promised=promised)
+    refuse_over_quota(workspace, stored.size, promised=upload.promised_bytes)
     require_folder(tx, upload.workspace_id, upload.declared.parent_id)
     blob_key = _settle(tx, hold, stored, earlier)
     file = _place(tx, who, upload, blob_key, stored, policies)
-    tx.workspaces.reserve(upload.workspace_id, -promised)
-    done = replace(
-        upload,
-        status=UploadStatus.COMPLETE,
-        holder=None,
-        size=stored.size,
-        promised_bytes=0,
-        received_bytes=stored.size,
-        blob_key=blob_key,
-        file_id=file.id,
-        closed_at=tx.now,
-    )
-    tx.uploads.put(done)
-    announce_upload(tx, EventType.UPLOAD_COMPLETED, done)
+    done = _completed(tx, upload, stored, blob_key, file)
     for key in stored.leftovers:
         tx.blobs.doom(key)
     tx.blobs.kept(hold.upload.holder or "")
-    if upload.declared.direct:
-        tx.direct.drop(upload.id)
-    details: dict[str, Json] = {
-        "size": stored.size,
-        "digest": stored.digest,
-        "upload": upload.id,
-    }
+    details: dict[str, Json] = {"size": stored.size, "digest": stored.digest, "upload": upload.id}
     record(tx, Attempt(Action.UPLOAD_FINISH, target_of(file), who, details))
     return done, file
 
@@ -357,3 +337,24 @@ def _place(
     )
     tx.files.add(node)
     return add_version(tx, who, node, content, new.metadata)
+
+
+def _completed(tx: UploadTx, upload: Upload, stored: Stored, blob_key: str, file: Node) -> Upload:
+    """Close an upload on the file that it has become; what was promised to it is free again."""
+    done = replace(
+        upload,
+        status=UploadStatus.COMPLETE,
+        holder=None,
+        size=stored.size,
+        promised_bytes=0,
+        received_bytes=stored.size,
+        blob_key=blob_key,
+        file_id=file.id,
+        closed_at=tx.now,
+    )
+    tx.uploads.put(done)
+    tx.workspaces.reserve(upload.workspace_id, -upload.promised_bytes)
+    if upload.declared.direct:
+        tx.direct.drop(upload.id)
+    announce_upload(tx, EventType.UPLOAD_COMPLETED, done)
+    return done
