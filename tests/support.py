@@ -134,14 +134,17 @@ class House:
     def send_and_stall(
         self, url: str, first: bytes, between: Callable[[], object]
     ) -> httpx2.Response:
-        """Send a beginning, let ``between`` happen, and send nothing more."""
+        """Send a beginning, let ``between`` happen once, and send nothing more."""
+        happened = False
 
         async def receive():
-            nonlocal first
+            nonlocal first, happened
             if first:
                 part, first = first, b""
                 return {"type": "http.request", "body": part, "more_body": True}
-            await asyncio.to_thread(between)
+            if not happened:  # the rest is asked for again where the request is refused
+                happened = True
+                await asyncio.to_thread(between)
             async with asyncio.timeout(5):
                 await asyncio.Event().wait()
             return None
