@@ -91,6 +91,37 @@ class Person:
         assert sent.status_code == 201, sent.text
         return sent.json()
 
+    def key(self, *scopes: str, **more: object) -> "Holder":
+        """Somebody who holds a new key of this person's."""
+        made = self.post("keys", name="CI", scopes=scopes or ["files:read"], **more)
+        assert made.status_code == 201, made.text
+        return Holder(self.house, self.name, self.sign_in, made.json()["id"], made.json()["secret"])
+
+    def lend(self, agent: "Holder", **more: object) -> "Holder":
+        """Whoever acts for this person by a token that the agent was given."""
+        made = agent.exchange(self.token(), **more)
+        assert made.status_code == 200, made.text
+        return Holder(self.house, self.name, self.sign_in, agent.id, made.json()["access_token"])
+
+
+@dataclass
+class Holder(Person):
+    """Somebody who holds a key, or a token that stands on one."""
+
+    id: str = ""
+    secret: str = ""
+
+    def token(self, **_: object) -> str:
+        return self.secret
+
+    def exchange(self, session: str, **more: object):
+        form = {
+            "grant_type": "urn:ietf:params:oauth:grant-type:token-exchange",
+            "subject_token": session,
+            "subject_token_type": "urn:ietf:params:oauth:token-type:jwt",
+        }
+        return self.call("POST", "token", data=form | more)
+
 
 def _json(body: object) -> dict[str, object]:
     """A JSON body in ASCII: even half a character can be written so."""

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -22,6 +22,7 @@ from doorward.server.doors.fastio.paths import UPLOADS as FASTIO_UPLOADS
 from doorward.server.doors.fastio.putting import PutDoor
 from doorward.server.doors.fastio.tickets import TicketDoor
 from doorward.server.doors.house import House
+from doorward.server.doors.identity import Identities
 from doorward.server.doors.images.cache import ThumbnailCache
 from doorward.server.doors.images.thumbnails import Thumbnails
 from doorward.server.doors.knocks import Knocks
@@ -43,16 +44,23 @@ from doorward.server.doors.transfer.receiver import Receiver
 from doorward.server.doors.transfer.shared import LinkDoor
 from doorward.server.doors.transfer.upload import UploadDoor
 from doorward.server.doors.transfer.watching import Watch
+from doorward.server.doors.uses import KeyUses
 from doorward.server.files.model import Node
+from doorward.server.keys.ports import KeyIndex
+from doorward.server.keys.proving import KeyProver
+from doorward.server.keys.sealing import Sealer
 from doorward.server.links.urls import DOWNLOAD_PATH, UrlSigner
 from doorward.server.links.urls import UPLOAD_PATH as TRANSFER
 from doorward.server.outbound.sending import Outbound
 from doorward.server.problems import Problem, RouteNotFound
 from doorward.server.settings import Settings
 from doorward.server.store.blobs.opening import Blobs, open_blobs, parts_of
+from doorward.server.store.sql.key_index import SqlKeyIndex
 from doorward.server.store.sql.sqlite import open_engine
 from doorward.server.store.sql.store import SqlStore
 from doorward.server.sweeper import keep_sweeping
+from doorward.server.tokens.delegation import DelegationProver
+from doorward.server.tokens.signing import TokenSigner
 from doorward.server.uploads.model import Limits
 from doorward.server.workspaces.policy import Policy
 from doorward.standin import DEFAULT_PARTY, Standin
@@ -73,11 +81,12 @@ def create_app(settings: Settings, clock: Clock | None = None) -> App:
     """
     standin = _standin(settings, clock)
     now = _clock(clock)
-    store = SqlStore(open_engine(settings.database, durable=settings.durable), now)
+    engine = open_engine(settings.database, durable=settings.durable)
+    store, index = SqlStore(engine, now), SqlKeyIndex(engine)
     blobs = open_blobs(settings)
-    hearing = _Hearing(settings, standin, clock)
+    hearing = _Hearing(settings, standin, clock, index)
     guard = _guard(settings, standin, hearing.revoked, clock)
-    house = _house(settings, store, blobs, hearing.revoked, now)
+    house = _house(settings, store, blobs, hearing, now, _Credentials(settings, guard, index))
     receiver = Receiver(house)
     importer = Importer(
         house,
@@ -91,7 +100,7 @@ def create_app(settings: Settings, clock: Clock | None = None) -> App:
     parties = _parties(settings, standin)
 
     def entered(door: App, render: Render = send_problem) -> App:
-        return Entrance(door, guard, house, settings.organization_roles, render)
+        return Entrance(door, house.identities, house, render)
 
     tickets = entered(TicketDoor(house), send_error)
     below: list[tuple[str, App]] = [
@@ -112,7 +121,7 @@ def create_app(settings: Settings, clock: Clock | None = None) -> App:
         blobs,
         house.limits,
         importer,
-        before_end=house.knocks.flush,
+        before_end=(house.knocks.flush, house.uses.flush),
         standin=standin,
     )
     return RequestContext(life, streaming=(TRANSFER, FASTIO_UPLOADS))
@@ -166,7 +175,7 @@ class _Life:
         blobs: Blobs,
         limits: Limits,
         importer: Importer,
-        before_end: Callable[[], None],
+        before_end: Iterable[Callable[[], None]],
         standin: Standin | None,
     ) -> None:
         self._standin = standin
@@ -203,7 +212,8 @@ class _Life:
             with suppress(asyncio.CancelledError):
                 await task
         await self._blobs.leave()
-        self._before_end()
+        for flush in self._before_end:
+            flush()
         await asyncio.to_thread(self._store.close)
         await asyncio.to_thread(self._blobs.close)
         await send({"type": "lifespan.shutdown.complete"})
@@ -233,21 +243,24 @@ class _Hearing:
     What was told is asked about whether or not more may come: passes and links live for days.
     """
 
-    def __init__(self, settings: Settings, standin: Standin | None, clock: Clock | None) -> None:
+    def __init__(
+        self, settings: Settings, standin: Standin | None, clock: Clock | None, keys: KeyIndex
+    ) -> None:
         self._secret = settings.clerk.webhook_secret
+        self._roles = settings.organization_roles
         self._now = _time_of_tokens(standin, clock)
         self._state = SqliteState(settings.data / "revocations.db", self._now)
         # As long as anything lives that may have been bought before.
         keep = max(KEEP_SECONDS, settings.link_seconds_max, settings.upload_life_seconds)
-        self._told = Revocations(self._state, keep_seconds=keep, now=self._now)
-        also = [StandinRevocations(settings.data / "standin")] if standin else []
-        self.revoked = Revoked(self._told, *also)
+        self.told = Revocations(self._state, keep_seconds=keep, now=self._now)
+        standing = StandinRevocations(settings.data / "standin") if standin else None
+        self.revoked = Revoked(self.told, standing, keys, _clock(clock))
 
     def door(self, house: House) -> ClerkDoor | None:
         """Give the door, None where no secret is set to verify by."""
         if self._secret is None:
             return None
-        return ClerkDoor(house, self._secret, self._told, self._state, self._now)
+        return ClerkDoor(house, self._secret, self.told, self._state, self._now, self._roles)
 
 
 def _standin(settings: Settings, clock: Clock | None) -> Standin | None:
@@ -256,14 +269,36 @@ def _standin(settings: Settings, clock: Clock | None) -> Standin | None:
     return Standin.open(settings.data / "standin", clock=clock or time.time)
 
 
+class _Credentials:
+    """What judges credentials: the toolkit's guard, and what reads our own."""
+
+    def __init__(self, settings: Settings, guard: ClerkAuth, index: KeyIndex) -> None:
+        secret = settings.secret.encode()
+        self._settings = settings
+        self._guard = guard
+        self._index = index
+        self.sealer = Sealer(secret, "keys")
+        self.tokens = TokenSigner(Sealer(secret, "tokens").key, settings.public_url)
+
+    def identities(self, now: Callable[[], datetime], revoked: Revoked) -> Identities:
+        """Give who finds out who asks."""
+        provers = (
+            KeyProver(self._index, self.sealer, self._settings.key_environments),
+            DelegationProver(self.tokens, self._index),
+        )
+        roles = self._settings.organization_roles
+        return Identities(self._guard, provers, roles, now, revoked)
+
+
 def _house(
     settings: Settings,
     store: SqlStore,
     blobs: Blobs,
-    revoked: Revoked,
+    hearing: _Hearing,
     now: Callable[[], datetime],
+    credentials: _Credentials,
 ) -> House:
-    parts = parts_of(blobs)
+    parts, revoked = parts_of(blobs), hearing.revoked
     return House(
         store=store,
         blobs=blobs,
@@ -276,7 +311,14 @@ def _house(
         watch=Watch(store, revoked),
         thumbnails=Thumbnails(blobs, ThumbnailCache(settings.data / "thumbnails")),
         passwords=Passwords(),
+        uses=KeyUses(store),
+        identities=credentials.identities(now, revoked),
+        sealer=credentials.sealer,
+        tokens=credentials.tokens,
         link_seconds_max=settings.link_seconds_max,
+        key_proved_seconds_max=settings.key_proved_seconds_max,
+        delegated_seconds=settings.delegated_seconds,
+        end_token=lambda token, until: hearing.told.revoke_credential(token, until=until),
         parts=parts,
     )
 

@@ -97,6 +97,8 @@ def placed(tx: Tx, attempt: Attempt) -> Attempt:
     if target.kind == "upload":
         upload = tx.uploads.get(target.id)
         workspace_id = upload.workspace_id if upload else None
+    elif target.kind in {"key", "token"}:
+        workspace_id = None
     elif target.kind == "link":
         link = tx.links.get(target.id)
         workspace_id = link.workspace_id if link else None

@@ -14,6 +14,9 @@ _RESERVED = frozenset(
 _BIDI = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 _INVISIBLE = frozenset("\u200b\u2060\ufeff")
 
+ENVIRONMENT = r"[a-z][a-z0-9]{0,15}"
+"""What names an environment, such as ``live``."""
+
 
 def checked_name(name: str) -> str:
     """Give the name in Unicode NFC, so that one spelling has one form.

@@ -56,6 +56,27 @@ class PermissionDenied(Problem):
     advice = "The credential or your role does not allow this."
 
 
+class ReverificationNeeded(Problem):
+    """The person proved too long ago who they are; Clerk's front end knows ``clerk_error``."""
+
+    code, status, title = "reverification_needed", 403, "Prove again who you are"
+    advice = "This takes a session in which you signed in not long ago. Sign in again."
+
+    @classmethod
+    def within(cls, seconds: int) -> "ReverificationNeeded":
+        """Say how long ago it may be, as Clerk's ``useReverification`` reads it."""
+        minutes = max(1, seconds // 60)
+        asked: dict[str, Json] = {"level": "first_factor", "afterMinutes": minutes}
+        return cls(
+            f"This takes a sign-in of the last {minutes} minutes. Sign in again.",
+            clerk_error={
+                "type": "forbidden",
+                "reason": "reverification-error",
+                "metadata": {"reverification": asked},
+            },
+        )
+
+
 class KeysUnavailable(Problem):
     """Clerk's keys could not be had, which is the server's fault and not the caller's."""
 
@@ -436,6 +457,41 @@ class LinkWider(Problem):
 
     code, status, title = "link_wider", 422, "A link is only narrowed"
     advice = "A link's bounds can be narrowed, never widened. Make a new link instead."
+
+
+class KeyNotFound(Problem):
+    """The key is missing or hidden."""
+
+    code, status, title = "key_not_found", 404, "Key not found"
+    advice = "There is no such key, or you may not see it."
+
+
+class KeyEnded(Problem):
+    """The key was revoked or has expired; ``key_status`` says which."""
+
+    code, status, title = "key_ended", 409, "Key ended"
+    advice = "This key opens nothing any more, and is not brought back. Make a new one."
+
+
+class KeyNetworkRefused(Problem):
+    """The key is bound to networks, and the request came from another."""
+
+    code, status, title = "key_network_refused", 403, "Not from this network"
+    advice = "This key works from certain networks only."
+
+
+class ScopeUnknown(Problem):
+    """A scope that there is not; ``known`` lists those there are."""
+
+    code, status, title = "scope_unknown", 422, "Unknown scope"
+    advice = "Ask for scopes that there are."
+
+
+class ExchangeRefused(Problem):
+    """A token exchange that can't be answered (RFC 8693, section 2.2.2): ``error`` says why."""
+
+    code, status, title = "exchange_refused", 400, "Token exchange refused"
+    advice = "Send grant_type, subject_token and subject_token_type as RFC 8693 has them."
 
 
 class NotAFolder(Problem):

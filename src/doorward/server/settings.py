@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 from doorward.clerk.errors import ConfigurationError
 from doorward.clerk.webhooks import Verifier
+from doorward.server.names import ENVIRONMENT
 from doorward.server.outbound.addresses import Network, network_of
 from doorward.server.permission.roles import Role
 from doorward.server.storage import RemoteStorage, read_storage_url
@@ -89,6 +90,9 @@ class Settings:
     denied_extensions: tuple[str, ...] = ()
     workspace_files_max: int | None = None
     link_seconds_max: int = 604_800
+    key_environments: frozenset[str] = frozenset()
+    key_proved_seconds_max: int = 3600
+    delegated_seconds: int = 600
     workspace_quota_bytes: int = 50 * GIBIBYTE
     stop_grace_seconds: int = 30
     outbound_allowed: tuple[Network, ...] = ()
@@ -166,6 +170,9 @@ class _Reader:
             denied_extensions=self.listed("DOORWARD_DENIED_EXTENSIONS", _EXTENSION, "exe, scr"),
             workspace_files_max=self.number("DOORWARD_FILES_MAX", 0, 0) or None,
             link_seconds_max=self.number("DOORWARD_LINK_SECONDS_MAX", 604_800, 1, 31_536_000),
+            key_environments=self.key_environments(),
+            key_proved_seconds_max=self.number("DOORWARD_KEY_SIGN_IN_SECONDS", 3600, 60),
+            delegated_seconds=self.number("DOORWARD_DELEGATED_SECONDS", 600, 60, 3600),
             workspace_quota_bytes=self.number("DOORWARD_QUOTA_BYTES", 50 * GIBIBYTE, 0),
             stop_grace_seconds=self.number("DOORWARD_STOP_GRACE_SECONDS", 30, 0, 3600),
             import_seconds_max=self.number("DOORWARD_IMPORT_SECONDS_MAX", 3600, 1, 86_400),
@@ -295,6 +302,17 @@ class _Reader:
             )
         base = self.text("FASTIO_API_BASE") or FASTIO_BASE
         return replace(storage, api_key=key, endpoint=base.rstrip("/"))
+
+    def key_environments(self) -> frozenset[str]:
+        """Read the environments whose keys are taken here; none names all."""
+        names = (self.text("DOORWARD_KEY_ENVIRONMENTS") or "").split(",")
+        found = frozenset(name.strip() for name in names if name.strip())
+        if any(re.fullmatch(ENVIRONMENT, name) is None for name in found):
+            self.mistake(
+                "DOORWARD_KEY_ENVIRONMENTS takes names such as live,test: lower-case letters and "
+                "digits, at most 16."
+            )
+        return found
 
     def unsupported(self, name: str, instead: str) -> None:
         if self.text(name):

@@ -17,6 +17,7 @@ log = logging.getLogger("doorward.sweeper")
 
 BATCH = 500
 EVENTS_KEPT = timedelta(days=7)
+SECRETS_KEPT = timedelta(days=30)  # so that the trail tells one rotated out from one made up
 BIN_BATCH = 20  # each may be a folder of any size, and other commands wait meanwhile
 AT_ONCE = 8
 PERIOD_SECONDS = 5.0
@@ -42,6 +43,8 @@ async def sweep(store: Store, blobs: BlobStore) -> None:
     while await store.write(lambda tx: remove_over(tx, BATCH)):
         pass
     while await store.write(lambda tx: tx.events.drop_before(tx.now - EVENTS_KEPT, BATCH)) == BATCH:
+        pass
+    while len(await store.write(lambda tx: tx.keys.forget(tx.now - SECRETS_KEPT, BATCH))) == BATCH:
         pass
     while await store.read(lambda tx: tx.blobs.is_due(tx.now)):
         keys = await store.write(lambda tx: tx.blobs.claim(tx.now, BATCH))

@@ -205,7 +205,7 @@ class Standin:
     ) -> str:
         body = self._instance.issuer.claims(session.user_id, self.now, ttl) | {
             "sid": session.id,
-            "fva": [0, -1],
+            "fva": [int((self.now - session.created_at) // 60), -1],
             "sts": "pending" if session.status == "pending" else "active",
         }
         if azp is not None:

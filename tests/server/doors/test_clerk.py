@@ -526,3 +526,71 @@ def test_what_one_process_is_told_every_process_of_the_folder_knows(tmp_path):
         for server in (one, other):
             answer = client.get(f"{server.url}/api/v1/me", headers=headers)
             assert problem(answer) == (401, "not_authenticated")
+
+
+# Keys, which live for years
+
+
+@pytest.mark.parametrize(
+    "happened", [banned, deleted, left, dissolved], ids=lambda one: one.__name__
+)
+def test_what_clerk_tells_ends_a_key_for_good(house, alice, happened):
+    agent = alice.key("files:read")
+    assert agent.get("me").status_code == 200
+
+    tell(house, *happened(alice))
+    assert agent.get("me").status_code == 401
+    house.clock.advance(seconds=400 * 86_400)  # longer than anything told is remembered
+
+    assert agent.get("me").status_code == 401
+
+
+def test_a_key_lives_on_when_the_session_that_made_it_is_over(house, alice):
+    agent = alice.key("files:read")
+
+    tell(house, *ended(alice))
+
+    assert agent.get("me").status_code == 200
+
+
+def test_a_key_of_another_organization_outlives_the_membership_that_ended(house, alice):
+    elsewhere = sign_in(house, "alice", org="globex", role="org:admin").key("files:read")
+
+    tell(house, *left(alice))
+
+    assert elsewhere.get("me").status_code == 200
+
+
+def demoted(who: InSession) -> tuple[str, dict]:
+    type_, membership = left(who)
+    return type_.replace("deleted", "updated"), membership | {"role": "org:guest"}
+
+
+def test_a_key_has_no_more_than_the_role_that_clerk_told_of(house, alice, office):
+    agent = alice.key("files:read", "files:write")
+    assert agent.post(f"workspaces/{office}/folders", name="a").status_code == 201
+
+    tell(house, *demoted(alice))
+
+    refused = agent.post(f"workspaces/{office}/folders", name="b")
+    assert (refused.status_code, refused.json()["missing"]) == (403, "role editor")
+
+
+def test_an_older_role_that_clerk_tells_of_later_gives_nothing_back(house, alice, office):
+    agent = alice.key("files:read", "files:write")
+    house.clock.advance(seconds=100)
+    tell(house, *demoted(alice), message_id="msg_2")
+    type_, membership = demoted(alice)
+
+    tell(house, type_, membership | {"role": "org:admin"}, at=house.clock.now - 50)
+
+    assert agent.post(f"workspaces/{office}/folders", name="b").status_code == 403
+
+
+def test_whoever_joins_again_is_let_in_again(house, alice, office):
+    tell(house, *left(alice))
+    house.clock.advance(seconds=40)
+    back = sign_in(house, "alice", org="acme", role="org:admin")
+
+    assert back.get(f"workspaces/{office}/files").status_code == 200
+    assert back.key("files:read").get(f"workspaces/{office}/files").status_code == 200

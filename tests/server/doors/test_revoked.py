@@ -1,6 +1,8 @@
 """What was bought with a credential ends with it, however long ago the row was written."""
 
 import asyncio
+from dataclasses import replace
+from datetime import UTC, datetime
 
 import pytest
 
@@ -14,19 +16,32 @@ from support import NOON
 ALICE = Caller("user_alice", Credential("session", "sess_1"), Origin("req_1"), issued_at=NOON)
 
 
+class NoKeys:
+    """No key is asked about here."""
+
+    def by_handle(self, handle):
+        raise AssertionError(handle)
+
+    by_id = by_handle
+
+
+def judging(told, standing=None):
+    return Revoked(told, standing, NoKeys(), lambda: datetime.fromtimestamp(NOON, UTC))
+
+
 @pytest.fixture
 def told(clock):
     return Revocations(MemoryState(clock), now=clock)
 
 
 def test_a_row_keeps_when_the_credential_was_made():
-    assert caller_from(kept_caller(ALICE)) == ALICE
+    assert caller_from(kept_caller(ALICE)) == replace(ALICE, lasting=True)
 
 
 def test_what_an_earlier_version_kept_without_that_ends_with_whatever_is_heard_of_its_buyer(told):
     kept = kept_caller(ALICE)
     del kept["issued_at"]
-    revoked = Revoked(told)
+    revoked = judging(told)
     assert not revoked(caller_from(kept))
 
     asyncio.run(told.revoke_user("user_alice", at=NOON - 1))
@@ -39,8 +54,8 @@ def test_whoever_of_several_knows_is_believed(told, clock):
     other = Revocations(MemoryState(clock), now=clock)
     asyncio.run(other.revoke_session("sess_1"))
 
-    assert Revoked(told, other)(ALICE)
-    assert not Revoked(told)(ALICE)
+    assert judging(told, other)(ALICE)
+    assert not judging(told)(ALICE)
 
 
 def test_an_answer_that_would_have_to_be_waited_for_counts_as_a_yes():
@@ -54,7 +69,7 @@ def test_an_answer_that_would_have_to_be_waited_for_counts_as_a_yes():
 
     loop = asyncio.new_event_loop()
     try:
-        assert Revoked(Slow())(ALICE)
+        assert judging(Slow())(ALICE)
     finally:
         loop.close()
     assert asked

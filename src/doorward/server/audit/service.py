@@ -3,6 +3,7 @@
 from doorward.server.audit.model import Attempt, AuditEntry, AuditFilter, AuditOutcome
 from doorward.server.audit.ports import Transaction
 from doorward.server.paging import Listed, Page, listed
+from doorward.server.permission.caller import Caller
 from doorward.server.problems import Problem, WebhookRefused
 
 _DENIED_STATUS = frozenset({401, 403, 404, 410})
@@ -29,7 +30,7 @@ def _entry(
     tx: Transaction, attempt: Attempt, outcome: AuditOutcome, reason: str | None
 ) -> AuditEntry:
     who, target = attempt.who, attempt.target
-    known = who is not None and bool(who.user_id)
+    actor_type, actor_id, on_behalf_of = _actor(who)
     shown = (who.via or who.credential) if who else None
     return AuditEntry(
         id=tx.new_id("aud"),
@@ -37,11 +38,11 @@ def _entry(
         action=attempt.action.name_ if attempt.action else "door:enter",
         outcome=outcome,
         reason=reason,
-        actor_type="user" if known else "anonymous",
-        actor_id=who.user_id if who and known else None,
+        actor_type=actor_type,
+        actor_id=actor_id,
         credential_type=shown.kind if shown else None,
         credential_id=shown.id if shown else None,
-        on_behalf_of=None,
+        on_behalf_of=on_behalf_of,
         workspace_id=target.workspace_id,
         resource_type=target.kind,
         resource_id=target.id,
@@ -51,6 +52,17 @@ def _entry(
         request_id=who.origin.request_id if who else None,
         details=attempt.details,
     )
+
+
+def _actor(who: Caller | None) -> tuple[str, str | None, str | None]:
+    """Give who acted, by kind and id, and for whom, where that is somebody else."""
+    if who is None or not who.user_id:
+        return "anonymous", None, None
+    if who.agent is not None:
+        return "agent", who.agent.credential.id, who.user_id
+    if who.client_id is not None:
+        return "client", who.client_id, who.user_id
+    return "user", who.user_id, None
 
 
 def list_entries(tx: Transaction, where: AuditFilter, page: Page) -> Listed[AuditEntry]:

@@ -1,19 +1,30 @@
 """What Clerk tells this server: signed webhooks, which end what they revoke at once."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
 
+from doorward.clerk.events import (
+    MembershipDeleted,
+    MembershipUpdated,
+    OrganizationDeleted,
+    UserDeleted,
+    UserUpdated,
+)
 from doorward.clerk.revocation import Revocations
 from doorward.clerk.state.record import State, StateUnavailable
 from doorward.clerk.webhooks import Verifier
 from doorward.server.audit.model import Attempt, Target
 from doorward.server.audit.service import record
+from doorward.server.commands import Tx
 from doorward.server.doors.asgi import Receive, Scope, Send, read_body, respond
 from doorward.server.doors.context import BODY_BYTES_MAX, origin_of
 from doorward.server.doors.house import House
 from doorward.server.doors.knocks import knock
 from doorward.server.doors.problem_json import send_problem
+from doorward.server.permission.actions import Action
 from doorward.server.permission.caller import Caller, Credential, Origin
+from doorward.server.permission.roles import Role
 from doorward.server.problems import (
     Busy,
     MethodNotAllowed,
@@ -21,6 +32,7 @@ from doorward.server.problems import (
     RequestMalformed,
     WebhookRefused,
 )
+from doorward.server.workspaces.service import hear_role
 from doorward.webhooks import Event, WebhookVerificationError, forget, is_new
 
 WEBHOOKS_PATH = "/webhooks/clerk"
@@ -37,7 +49,9 @@ class ClerkDoor:
         revocations: Revocations,
         state: State,
         now: Callable[[], float],
+        organization_roles: Mapping[str, Role],
     ) -> None:
+        self._roles = organization_roles
         self._house = house
         self._verify = Verifier(secret, now=now)
         self._revocations = revocations
@@ -76,12 +90,43 @@ class ClerkDoor:
             if not await is_new(event, self._state, now=self._now):
                 return
             try:
-                await self._house.store.write(lambda tx: record(tx, _heard(event, origin)))
+                await self._house.store.write(lambda tx: self._enter(tx, event, origin))
             except BaseException:
                 await forget(event, self._state)
                 raise
         except StateUnavailable as exc:
             raise Busy from exc
+
+    def _enter(self, tx: Tx, event: Event, origin: Origin) -> None:
+        """Enter the event in the trail, and what it changes of the rows."""
+        heard = _heard(event, origin)
+        record(tx, heard)
+        for key_id in _ended_keys(tx, event):
+            record(tx, Attempt(Action.KEY_REVOKE, Target(None, "key", key_id), heard.who))
+        if isinstance(event, MembershipUpdated):
+            member = event.membership
+            role = self._roles.get(member.role) or self._roles.get("*")
+            at = datetime.fromtimestamp(event.happened_at, UTC)
+            hear_role(tx, member.organization_id, member.user_id, role, at)
+
+
+def _ended_keys(tx: Tx, event: Event) -> list[str]:
+    """Revoke the keys that end with a person, an organization or a membership; gives which.
+
+    For good: what Clerk tells is remembered for days, and a key may live for years.
+    """
+    match event:
+        case UserDeleted():
+            return tx.keys.revoke_of(event.id_of_user, None, tx.now)
+        case UserUpdated() if event.user.banned:
+            return tx.keys.revoke_of(event.user.id, None, tx.now)
+        case OrganizationDeleted():
+            return tx.keys.revoke_for(event.id_of_organization, tx.now)
+        case MembershipDeleted():
+            member = event.membership
+            return tx.keys.revoke_of(member.user_id, member.organization_id, tx.now)
+        case _:
+            return []
 
 
 def _heard(event: Event, origin: Origin) -> Attempt:

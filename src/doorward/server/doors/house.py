@@ -1,16 +1,20 @@
 """What the doors may reach of the house behind them."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime
 
 from doorward.server.commands import Store
+from doorward.server.doors.identity import Identities
 from doorward.server.doors.images.thumbnails import Thumbnails
 from doorward.server.doors.knocks import Knocks
 from doorward.server.doors.passwords import Passwords
 from doorward.server.doors.transfer.watching import Watch
+from doorward.server.doors.uses import KeyUses
+from doorward.server.keys.sealing import Sealer
 from doorward.server.links.urls import UrlSigner
 from doorward.server.permission.caller import Caller
+from doorward.server.tokens.signing import TokenSigner
 from doorward.server.uploads.model import Limits, Upload
 from doorward.server.uploads.ports import BlobStore, PartStore
 
@@ -30,7 +34,14 @@ class House:
     watch: Watch
     thumbnails: Thumbnails
     passwords: Passwords
+    uses: KeyUses
+    identities: Identities
+    sealer: Sealer
+    tokens: TokenSigner
     link_seconds_max: int
+    key_proved_seconds_max: int
+    delegated_seconds: int
+    end_token: Callable[[str, float], Awaitable[None]]
     parts: PartStore | None = None
 
     def url_of(self, upload: Upload) -> str:

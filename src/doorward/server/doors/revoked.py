@@ -1,32 +1,72 @@
 """Whether a credential counts still: one judgement of tokens at hand and of what they bought."""
 
+from collections.abc import Callable
+from datetime import datetime
+
 from doorward.clerk.revocation import Revocation
 from doorward.clerk.state.record import StateUnavailable
 from doorward.identity.principal import Principal
-from doorward.server.permission.caller import Caller
+from doorward.server.keys.model import KeyStatus
+from doorward.server.keys.ports import KeyIndex
+from doorward.server.permission.caller import API_KEY, DELEGATED_TOKEN, Caller, Credential
 from doorward.server.problems import Busy
 
 
 class Revoked:
-    """Asks everybody who may know: what Clerk told us, and the stand-in where one runs."""
+    """Asks everybody who may know: what Clerk told us, the stand-in where one runs, and our rows.
 
-    def __init__(self, *known: Revocation) -> None:
-        self._known = known
+    ``told`` knows what was revoked by whom Clerk told us of; ``standing`` knows who is there at
+    all. A key is asked about in its rows, into which what Clerk tells is entered too.
+    """
+
+    def __init__(
+        self,
+        told: Revocation,
+        standing: Revocation | None,
+        keys: KeyIndex,
+        clock: Callable[[], datetime],
+    ) -> None:
+        self._told = told
+        self._standing = standing
+        self._keys = keys
+        self._clock = clock
 
     def revoked(self, who: Principal) -> bool:
         """Say whether the credential at hand is revoked now; raises StateUnavailable."""
-        # What would have to be waited for can't be asked here, and counts as a yes.
-        return any(one.revoked(who) is not False for one in self._known)
+        return _says(self._told, who) or self._is_gone(who)
 
     def __call__(self, who: Caller) -> bool:
-        """Say whether the credential that bought something is revoked now; raises Busy."""
-        bought_with = Principal(
-            user_id=who.user_id,
-            session_id=who.credential.id,
-            org_id=who.organization_id,
-            issued_at=who.issued_at,
-        )
+        """Say whether the credential that bought something is revoked now; raises Busy.
+
+        So it is when any that it stands on is.
+        """
         try:
-            return self.revoked(bought_with)
+            held = (who.credential, *who.grounds)
+            own = any(self._is_over(credential, who) for credential in held)
+            return own or (who.agent is not None and self(who.agent))
         except StateUnavailable as exc:
             raise Busy from exc
+
+    def _is_over(self, credential: Credential, who: Caller) -> bool:
+        if credential.kind == API_KEY:
+            key = self._keys.by_id(credential.id or "")
+            ended = key is None or key.status(self._clock()) is not KeyStatus.ACTIVE
+            return ended or self._is_gone(Principal(who.user_id, org_id=who.organization_id))
+        if credential.kind == DELEGATED_TOKEN:
+            return _says(self._told, Principal(None, credential_id=credential.id))
+        return self.revoked(
+            Principal(
+                user_id=who.user_id,
+                session_id=credential.id,
+                org_id=who.organization_id,
+                issued_at=who.issued_at,
+            )
+        )
+
+    def _is_gone(self, who: Principal) -> bool:
+        return self._standing is not None and _says(self._standing, who)
+
+
+def _says(known: Revocation, who: Principal) -> bool:
+    # What would have to be waited for can't be asked here, and counts as a yes.
+    return known.revoked(who) is not False

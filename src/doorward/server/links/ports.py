@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Protocol
 
 from doorward.server.files.ports import FileTx
+from doorward.server.keys.ports import KeyTx
 from doorward.server.links.model import Link, LinkFilter, Use
 from doorward.server.paging import Page
 
@@ -64,7 +65,7 @@ class LinkRows(Protocol):
         """Remove links that expired before a time, with their uses; gives how many."""
 
 
-class LinkTx(FileTx, Protocol):
+class LinkTx(FileTx, KeyTx, Protocol):
     """A transaction over links."""
 
     @property

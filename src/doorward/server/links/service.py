@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 from datetime import datetime, timedelta
-from ipaddress import IPv4Network, IPv6Network, ip_network
+from ipaddress import ip_network
 
 from doorward.server.audit.model import Attempt, Target
 from doorward.server.audit.service import record
@@ -17,6 +17,7 @@ from doorward.server.links.model import (
     NewLink,
 )
 from doorward.server.links.ports import LinkTx
+from doorward.server.networks import checked_networks, is_within
 from doorward.server.paging import Listed, Page, listed
 from doorward.server.permission.actions import Action
 from doorward.server.permission.caller import Caller
@@ -25,15 +26,10 @@ from doorward.server.problems import (
     LinkEnded,
     LinkNotFound,
     LinkWider,
-    RequestInvalid,
     VersionNotFound,
     WorkspaceNotFound,
 )
 from doorward.server.workspaces.service import enter
-
-NETWORKS_MAX = 16
-
-Network = IPv4Network | IPv6Network
 
 
 def create_link(tx: LinkTx, who: Caller, file_id: str, new: NewLink) -> Link:
@@ -127,24 +123,6 @@ def target_of_link(link: Link) -> Target:
     return Target(link.workspace_id, "link", link.id, link.resource_name)
 
 
-def checked_networks(networks: tuple[str, ...] | None) -> tuple[str, ...] | None:
-    """Give networks in one spelling; raises RequestInvalid for what is none, or too many."""
-    if networks is None:
-        return None
-    if not networks or len(networks) > NETWORKS_MAX:
-        raise RequestInvalid(f"Give from 1 to {NETWORKS_MAX} networks.")
-    return tuple(str(_network(text)) for text in networks)
-
-
-def _network(text: str) -> Network:
-    try:
-        return ip_network(text)
-    except ValueError as exc:
-        raise RequestInvalid(
-            f"{text!r} is not a network such as 192.0.2.0/24 or 2001:db8::/32."
-        ) from exc
-
-
 def _narrowed(bounds: Bounds, change: Narrower, now: datetime) -> Bounds:
     networks = checked_networks(change.networks)
     if change.expires_at is not None and change.expires_at > bounds.expires_at:
@@ -166,14 +144,8 @@ def _require_within(networks: tuple[str, ...], bounds: tuple[str, ...]) -> None:
     kept = [ip_network(text) for text in bounds]
     for text in networks:
         asked = ip_network(text)
-        if not any(_is_within(asked, bound) for bound in kept):
+        if not any(is_within(asked, bound) for bound in kept):
             raise LinkWider(f"{text} is not within the networks that the link has.")
-
-
-def _is_within(asked: Network, bound: Network) -> bool:
-    if isinstance(asked, IPv4Network):
-        return isinstance(bound, IPv4Network) and asked.subnet_of(bound)
-    return isinstance(bound, IPv6Network) and asked.subnet_of(bound)
 
 
 def _find(tx: LinkTx, who: Caller, action: Action, link_id: str) -> Link:

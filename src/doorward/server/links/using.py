@@ -7,14 +7,14 @@ until that is spent, since a cut loses what the network had not delivered.
 
 from dataclasses import replace
 from hashlib import blake2b
-from ipaddress import ip_address, ip_network
 
 from doorward.server.audit.model import Attempt, Target
 from doorward.server.audit.service import record
 from doorward.server.files.service import target_of
+from doorward.server.keys.service import bounded_now
 from doorward.server.links.model import Direction, Link, Use
 from doorward.server.links.ports import LinkTx
-from doorward.server.members.model import MemberSource
+from doorward.server.networks import comes_from
 from doorward.server.permission.actions import Action
 from doorward.server.permission.caller import Caller, Credential
 from doorward.server.problems import (
@@ -32,18 +32,13 @@ SIGNED_LINK = "signed_link"
 _RESENT_BYTES_MAX = 4 << 20
 
 
-def as_of_now(tx: LinkTx, by: Caller, workspace_id: str, from_: Caller) -> Caller:
+def as_of_now(tx: LinkTx, by: Caller, from_: Caller) -> Caller:
     """Give whoever a signed URL acts for, as they stand now: no token is at hand to say so.
 
-    Of the organization role they had then and the one seen last, the weaker counts. ``from_``
-    tells where the request came from, and by which link.
+    ``from_`` tells where the request came from, and by which link.
     """
-    role = by.organization_role
-    if role is not None:
-        for member in tx.members.of(workspace_id, by.user_id):
-            if member.source is MemberSource.CLERK:
-                role = role if member.role.covers(role) else member.role
-    return replace(by, origin=from_.origin, organization_role=role, via=_link_of(from_))
+    by = replace(by, origin=from_.origin, via=_link_of(from_), lasting=True)
+    return bounded_now(tx, by)
 
 
 def require_upload_link(tx: LinkTx, upload_id: str, from_: Caller, *, begun: bool = False) -> None:
@@ -90,7 +85,7 @@ def judge_download(tx: LinkTx, link_id: str, from_: Caller, *, begun: bool = Fal
     if link is None or link.direction is not Direction.DOWNLOAD:
         raise LinkEnded(reason="unknown")
     _require_live(tx, link, from_, begun=begun)
-    who = as_of_now(tx, link.by, link.workspace_id, from_)
+    who = as_of_now(tx, link.by, from_)
     try:
         enter(tx, who, Action.LINK_CREATE, link.workspace_id)
     except (WorkspaceNotFound, PermissionDenied) as problem:
@@ -162,17 +157,8 @@ def _require_live(tx: LinkTx, link: Link, from_: Caller, *, begun: bool) -> None
     if ended == "killed" or (ended is not None and not begun):
         raise LinkEnded(reason=ended)
     networks = link.bounds.networks
-    if networks is not None and not _is_in(from_.origin.address, networks):
+    if networks is not None and not comes_from(from_.origin.address, networks):
         raise LinkNetworkRefused
-
-
-def _is_in(address: str | None, networks: tuple[str, ...]) -> bool:
-    try:
-        ip = ip_address(address or "")
-    except ValueError:
-        return False
-    mapped = getattr(ip, "ipv4_mapped", None)
-    return any((mapped or ip) in ip_network(network) for network in networks)
 
 
 def _link_of(from_: Caller) -> Credential | None:

@@ -42,8 +42,17 @@ class Action(Enum):
     LINK_UPDATE = ("link:update", Scope.FILES_WRITE, Role.VIEWER)
     LINK_KILL = ("link:kill", Scope.FILES_WRITE, Role.VIEWER)
     AUDIT_READ = ("audit:read", Scope.AUDIT_READ, Role.ADMIN)
+    KEY_CREATE = ("key:create", Scope.KEYS_MANAGE, None)
+    KEY_LIST = ("key:list", Scope.KEYS_READ, None)
+    KEY_READ = ("key:read", Scope.KEYS_READ, None)
+    KEY_UPDATE = ("key:update", Scope.KEYS_MANAGE, None)
+    KEY_ROTATE = ("key:rotate", Scope.KEYS_MANAGE, None)
+    KEY_REVOKE = ("key:revoke", Scope.KEYS_MANAGE, None)
+    TOKEN_EXCHANGE = ("token:exchange", None, None)
+    TOKEN_REVOKE = ("token:revoke", None, None)
+    EXPLAIN = ("decision:explain", None, None)
 
-    def __init__(self, name_: str, scope: Scope, role: Role | None) -> None:
+    def __init__(self, name_: str, scope: Scope | None, role: Role | None) -> None:
         self.name_ = name_
         self.scope = scope
         self.role = role
@@ -54,4 +63,7 @@ class Action(Enum):
         return next(action for action in cls if action.name_ == name)
 
 
-"""``role`` is None where no workspace is asked about: the credential's scope decides alone."""
+"""``role`` is None where no workspace is asked about: the credential's scope decides alone.
+
+``scope`` is None where the action gives nothing that the credential does not hold already.
+"""

@@ -6,6 +6,11 @@ from doorward.server.permission.policy import Rights
 from doorward.server.permission.roles import Role
 from doorward.server.permission.scopes import ALL_SCOPES, Scope
 
+SESSION = "session"
+API_KEY = "api_key"
+DELEGATED_TOKEN = "delegated_token"  # noqa: S105 - a kind
+OAUTH_TOKEN = "oauth_token"  # noqa: S105
+
 
 @dataclass(frozen=True, slots=True)
 class Credential:
@@ -30,8 +35,14 @@ class Caller:
 
     ``organization_id`` is the organization the credential speaks for now, with the workspace
     role its organization role maps to; both are None outside an organization. ``issued_at`` is
-    when the credential was made, in seconds since 1970; whoever was kept without it is as old as
-    can be. ``via`` is the signed link through which somebody acts in this caller's name.
+    when the credential was made and ``proved_at`` when the person last proved who they are, in
+    seconds since 1970; whoever was kept without them is as old as can be. ``via`` is the signed
+    link through which somebody acts in this caller's name.
+
+    ``lasting`` says that the credential outlives the token which told the organization role, so
+    that the role is asked about anew. ``agent`` is whoever acts for this person: rights are then
+    what both hold. ``grounds`` are further credentials that must count for this one to.
+    ``client_id`` is the OAuth client that acts for the person.
     """
 
     user_id: str
@@ -44,6 +55,11 @@ class Caller:
     workspaces: frozenset[str] | None = None
     issued_at: float | None = None
     via: Credential | None = None
+    proved_at: float | None = None
+    lasting: bool = False
+    agent: "Caller | None" = None
+    grounds: tuple[Credential, ...] = ()
+    client_id: str | None = None
 
     def rights(self, role: Role | None) -> Rights:
         """Give what this caller brings to a workspace where it holds ``role``."""

@@ -28,3 +28,10 @@ _RANKS = {role: rank for rank, role in enumerate(Role)}
 def strongest(roles: list[Role]) -> Role | None:
     """Give the role that covers all the others, or None where there is none."""
     return max(roles, key=lambda role: role.rank, default=None)
+
+
+def weaker(first: Role | None, second: Role | None) -> Role | None:
+    """Give the role that both cover, or None where one is none."""
+    if first is None or second is None:
+        return None
+    return second if first.covers(second) else first

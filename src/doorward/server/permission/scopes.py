@@ -14,7 +14,11 @@ class Scope(StrEnum):
     WORKSPACES_MANAGE = "workspaces:manage"
     MEMBERS_READ = "members:read"
     MEMBERS_MANAGE = "members:manage"
+    KEYS_READ = "keys:read"
+    KEYS_MANAGE = "keys:manage"
     AUDIT_READ = "audit:read"
+    WEBHOOKS_MANAGE = "webhooks:manage"
+    SEARCH_READ = "search:read"
     EVENTS_READ = "events:read"
 
 

@@ -231,7 +231,7 @@ def enter_again(tx: UploadTx, who: Caller, action: Action, upload: Upload) -> Wo
 
 def bought_by(tx: UploadTx, upload: Upload, from_: Caller) -> Caller:
     """Give whoever bought the upload, as they stand now."""
-    return as_of_now(tx, upload.by, upload.workspace_id, from_)
+    return as_of_now(tx, upload.by, from_)
 
 
 def require_open(upload: Upload) -> Upload:

@@ -1,6 +1,7 @@
 """The way into a workspace, and what is done to workspaces themselves."""
 
 from dataclasses import dataclass, replace
+from datetime import datetime
 
 from doorward.server.audit.model import Attempt, Target
 from doorward.server.audit.service import record
@@ -10,7 +11,7 @@ from doorward.server.paging import Listed, Page, listed
 from doorward.server.permission.actions import Action
 from doorward.server.permission.caller import Caller
 from doorward.server.permission.policy import Decision, Outcome, decide
-from doorward.server.permission.roles import Role, strongest
+from doorward.server.permission.roles import Role, strongest, weaker
 from doorward.server.problems import HomeWorkspace, Json, PermissionDenied, WorkspaceNotFound
 from doorward.server.workspaces.model import Standing, Workspace
 from doorward.server.workspaces.policy import Policy
@@ -45,10 +46,29 @@ def role_in(tx: WorkspaceTx, who: Caller, workspace: Workspace) -> Role | None:
     """Give the strongest role that counts now.
 
     What comes from the owning organization counts only while the credential speaks for it, so
-    that leaving the organization ends it with the next token.
+    that leaving the organization ends it with the next token. Where somebody acts for another,
+    the weaker role of both counts.
     """
+    who = standing_now(tx, who)
     roles = [counted_role(who, workspace, m) for m in tx.members.of(workspace.id, who.user_id)]
-    return strongest([role for role in roles if role is not None])
+    role = strongest([role for role in roles if role is not None])
+    return role if who.agent is None else weaker(role, role_in(tx, who.agent, workspace))
+
+
+def standing_now(tx: WorkspaceTx, who: Caller) -> Caller:
+    """Give whoever's credential outlives a token as they stand in their organization now.
+
+    Of the role they had then and the one seen last, the weaker counts.
+    """
+    if not who.lasting or who.organization_id is None:
+        return who
+    home = tx.workspaces.home(who.organization_id)
+    found = tx.members.of(home.id, who.user_id) if home is not None else []
+    seen = strongest([m.role for m in found if m.source is MemberSource.CLERK])
+    role = weaker(who.organization_role, seen)
+    if role is None:
+        return replace(who, organization_id=None, organization_role=None, lasting=False)
+    return replace(who, organization_role=role, lasting=False)
 
 
 def counted_role(who: Caller, workspace: Workspace, member: Member) -> Role | None:
@@ -90,12 +110,32 @@ def welcome(tx: WorkspaceTx, who: Caller, quota_bytes: int) -> None:
     _join(tx, home_, who.user_id, who.organization_role, MemberSource.CLERK)
 
 
+def hear_role(
+    tx: WorkspaceTx, organization_id: str, user_id: str, role: Role | None, at: datetime
+) -> None:
+    """Take over a role that Clerk told of; what was heard later counts, whatever comes first.
+
+    So that credentials which outlive a token are bounded by it at once. Whoever was never seen
+    here is not entered: they are when they come.
+    """
+    home = tx.workspaces.home(organization_id)
+    found = tx.members.of(home.id, user_id) if home is not None else []
+    known = next((m for m in found if m.source is MemberSource.CLERK), None)
+    if known is None or known.updated_at > at:
+        return
+    if role is None:
+        tx.members.remove(known.workspace_id, user_id, MemberSource.CLERK)
+    else:
+        tx.members.put(replace(known, role=role, updated_at=at))
+
+
 def create_workspace(tx: WorkspaceTx, who: Caller, new: NewWorkspace) -> Standing:
     """Create a workspace that the caller owns, in the organization it speaks for if any.
 
     Raises PermissionDenied, NameInvalid.
     """
     refuse_unless(decide(who.rights(None), Action.WORKSPACE_CREATE))
+    who = standing_now(tx, who)
     workspace = _new(tx, who, replace(new, name=checked_name(new.name)))
     source = MemberSource.ORGANIZATION if workspace.organization_id else MemberSource.DIRECT
     _join(tx, workspace, who.user_id, Role.OWNER, source)
@@ -106,10 +146,16 @@ def create_workspace(tx: WorkspaceTx, who: Caller, new: NewWorkspace) -> Standin
 def list_workspaces(tx: WorkspaceTx, who: Caller, page: Page) -> Listed[Standing]:
     """List the workspaces in which the caller holds a role now, by id; raises PermissionDenied."""
     refuse_unless(decide(who.rights(None), Action.WORKSPACE_LIST))
+    who = standing_now(tx, who)
     rows = tx.workspaces.page(who.user_id, who.organization_id, page)
     found = listed(rows, page, lambda workspace: (workspace.id,))
     standings = [Standing(row, role_in(tx, who, row)) for row in found.rows]
-    return Listed(standings, found.next_cursor)
+    return Listed([seen for seen in standings if _sees(who, seen)], found.next_cursor)
+
+
+def _sees(who: Caller, standing: Standing) -> bool:
+    """Say whether a credential that may be bound, or acts for another, sees what its user does."""
+    return decide(who.rights(standing.role), Action.WORKSPACE_READ, standing.workspace.id).allowed
 
 
 def update_workspace(

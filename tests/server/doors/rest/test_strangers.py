@@ -19,8 +19,12 @@ BODIES = {
     "narrow_link": {"uses": 1},
     "create_import": {"url": "http://127.0.0.1:1/x"},
     "complete_upload": {"parts": [{"number": 1, "etag": "x"}]},
+    "create_key": {"name": "x", "scopes": ["files:read"]},
+    "change_key": {"name": "x"},
+    "rotate_key": {},
+    "exchange_token": {},
+    "revoke_token": {"token": "x"},
 }
-OPEN_TO_ALL = {"read_me", "list_workspaces", "create_workspace"}
 OF_OTHER_THINGS = {"download_folder": 409, "read_thumbnail": 415}  # than a text file
 OF_THEIR_MAKER = {"read_link", "narrow_link", "kill_link"}
 OF_ONE_WORKSPACE = {"list_audit", "list_events", "list_links"}
@@ -29,13 +33,19 @@ NOWHERE = {
     "file_id": "file_" + "a" * 26,
     "upload_id": "up_" + "a" * 26,
     "link_id": "link_" + "a" * 26,
+    "key_id": "key_" + "a" * 26,
     "user_id": "user_nobody",
     "workspace": "ws_" + "a" * 26,
 }
 
 operations = pytest.mark.parametrize("operation", Operations.all, ids=lambda op: op.name)
 guarded = pytest.mark.parametrize(
-    "operation", [op for op in Operations.all if op.name not in OPEN_TO_ALL], ids=lambda op: op.name
+    "operation",
+    [op for op in Operations.all if op.action and op.action.role],
+    ids=lambda op: op.name,
+)
+of_a_key = pytest.mark.parametrize(
+    "operation", [op for op in Operations.all if "{key_id}" in op.path], ids=lambda op: op.name
 )
 
 
@@ -66,6 +76,7 @@ def belongings(house):
         "upload_id": upload["id"],
         "link_id": alice.post(f"files/{file['id']}/link").json()["id"],
         "user_id": "user_carol",
+        "key_id": alice.post("keys", name="CI", scopes=["files:read"]).json()["id"],
     }
     return alice, bob, ids
 
@@ -74,7 +85,7 @@ def test_the_walk_knows_every_operation():
     names = [operation.name for operation in Operations.all]
 
     assert len(names) == len(set(names)) > 20
-    assert set(names) >= OPEN_TO_ALL | set(BODIES)
+    assert set(names) >= set(BODIES)
 
 
 @operations
@@ -123,6 +134,17 @@ def test_another_tenants_thing_can_not_be_told_from_a_missing_one(belongings, op
     # Nothing happened to what Alice has.
     assert alice.get(f"files/{ids['file_id']}").json()["name"] == "plan.txt"
     assert alice.get(f"uploads/{ids['upload_id']}").json()["status"] == "pending"
+
+
+@of_a_key
+def test_another_tenants_key_can_not_be_told_from_a_missing_one(belongings, operation):
+    alice, bob, ids = belongings
+
+    hidden, missing = ask(bob, operation, ids), ask(bob, operation, NOWHERE)
+
+    assert problem(hidden) == problem(missing) == (404, "key_not_found")
+    assert without_request_id(hidden) == without_request_id(missing)
+    assert alice.get(f"keys/{ids['key_id']}").json()["status"] == "active"
 
 
 @guarded

@@ -15,7 +15,7 @@ from doorward.server.doors.fastio.fields import read_fields
 from doorward.server.doors.fastio.paths import Route, route_of, ticket_path
 from doorward.server.doors.house import House
 from doorward.server.doors.rest.call import Call
-from doorward.server.doors.rest.operations import PEOPLE
+from doorward.server.doors.rest.operations import EVERYBODY
 from doorward.server.doors.transfer.incoming import Incoming
 from doorward.server.doors.transfer.upload import answer_problem
 from doorward.server.files.model import Node
@@ -58,7 +58,7 @@ class TicketDoor:
     async def _add(
         self, call: Call, workspace_id: str, scope: Scope, body: Incoming
     ) -> dict[str, Json]:
-        await call.begin(Action.UPLOAD_CREATE, PEOPLE)
+        await call.begin(Action.UPLOAD_CREATE, EVERYBODY)
         asked = TicketIn.of(await read_fields(scope, body.receive))
         upload, link = await call.change(
             lambda tx: create_ticket(
@@ -76,7 +76,7 @@ class TicketDoor:
         return self._bought(upload, link)
 
     async def _details(self, call: Call, upload_id: str) -> dict[str, Json]:
-        await call.begin(Action.UPLOAD_READ, PEOPLE)
+        await call.begin(Action.UPLOAD_READ, EVERYBODY)
         upload, file = await call.look(
             lambda tx: uploads.get_upload(tx, call.who, upload_id),
             Target(None, "upload", upload_id),

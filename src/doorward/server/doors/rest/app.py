@@ -17,11 +17,13 @@ from doorward.server.doors.rest import (
     files,
     images,
     imports,
+    keys,
     links,
+    tokens,
     uploads,
     workspaces,
 )
-from doorward.server.doors.rest.operations import Operations
+from doorward.server.doors.rest.operations import CREDENTIALS, Operations
 from doorward.server.problems import (
     Internal,
     Json,
@@ -72,6 +74,8 @@ def create_rest() -> FastAPI:
         imports.rest,
         events.rest,
         audit.rest,
+        keys.rest,
+        tokens.rest,
     ):
         app.include_router(door.router, prefix=PREFIX)
     app.add_exception_handler(Problem, _on_problem)
@@ -87,12 +91,13 @@ def openapi_of(app: FastAPI) -> dict[str, Any]:
     components = described.setdefault("components", {})
     components.setdefault("schemas", {})["Problem"] = _PROBLEM_SCHEMA
     components["securitySchemes"] = {
-        "session": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}
+        kind: {"type": "http", "scheme": "bearer", "description": said}
+        for kind, said in CREDENTIALS.items()
     }
     for declared in Operations.all:
         call = described["paths"][PREFIX + declared.path][declared.method.lower()]
         call["security"] = [{kind: []} for kind in sorted(declared.accepts)]
-        if declared.action is not None:
+        if declared.action is not None and declared.action.scope is not None:
             call["x-doorward-scope"] = declared.action.scope.value
     return described
 

@@ -9,7 +9,7 @@ from doorward.server.audit import service as audit
 from doorward.server.audit.model import AuditFilter, AuditOutcome, Target
 from doorward.server.commands import Tx
 from doorward.server.doors.rest.call import CallDep
-from doorward.server.doors.rest.operations import PEOPLE, Operations
+from doorward.server.doors.rest.operations import EVERYBODY, Operations
 from doorward.server.doors.rest.parameters import LIMIT_DEFAULT, Cursor, Limit
 from doorward.server.doors.rest.schemas import AuditOut, IdText, ListOut
 from doorward.server.paging import Page
@@ -23,7 +23,7 @@ rest = Operations("audit")
 @rest.operation(
     "GET",
     "/audit",
-    accepts=PEOPLE,
+    accepts=EVERYBODY,
     action=Action.AUDIT_READ,
     raises=(PermissionDenied, WorkspaceNotFound),
 )

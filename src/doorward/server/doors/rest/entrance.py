@@ -1,31 +1,25 @@
 """The one way into the REST door: no path below it is reached without a verified credential."""
 
 from collections import OrderedDict
-from collections.abc import Mapping
-from typing import Protocol
+from dataclasses import replace
 
-from doorward.clerk.refusals import NotAuthenticated as ClerkNotAuthenticated
-from doorward.clerk.refusals import Unavailable as ClerkUnavailable
-from doorward.identity.principal import Principal
 from doorward.server.doors.asgi import App, Receive, Scope, Send
 from doorward.server.doors.context import origin_of
 from doorward.server.doors.house import House
+from doorward.server.doors.identity import Identities
 from doorward.server.doors.knocks import knock
 from doorward.server.doors.problem_json import Render, send_problem
 from doorward.server.doors.rest.call import Call
-from doorward.server.permission.caller import Caller, Credential, Origin
+from doorward.server.keys.proving import KeyRefused
+from doorward.server.permission.caller import API_KEY, SESSION, Caller, Credential
 from doorward.server.permission.roles import Role
-from doorward.server.problems import KeysUnavailable, NotAuthenticated, Problem
+from doorward.server.problems import Problem
 from doorward.server.workspaces.service import welcome
 
 _WELCOMED_MAX = 10_000
+_WELCOMED_SECONDS = 30.0  # after which a membership that Clerk ended and gave back is there again
 
-
-class Guard(Protocol):
-    """The toolkit's guard, as far as the server uses it."""
-
-    async def authenticate(self, scope: Scope) -> Principal:
-        """Verify the request's credential."""
+_Seen = tuple[str, str | None, Role | None]
 
 
 class Entrance:
@@ -35,68 +29,51 @@ class Entrance:
     """
 
     def __init__(
-        self,
-        app: App,
-        guard: Guard,
-        house: House,
-        organization_roles: Mapping[str, Role],
-        render: Render = send_problem,
+        self, app: App, identities: Identities, house: House, render: Render = send_problem
     ) -> None:
         self._app = app
-        self._guard = guard
+        self._identities = identities
         self._house = house
         self._render = render
-        self._roles = organization_roles
-        self._welcomed: OrderedDict[tuple[str, str | None], Role | None] = OrderedDict()
+        self._welcomed: OrderedDict[_Seen, float] = OrderedDict()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let a verified caller in; refuse anybody else, audited."""
         origin = origin_of(scope)
         try:
-            who = await self._identify(scope, origin)
-        except Problem as problem:
-            await self._house.knocks.record(knock(scope), problem)
-            await self._render(send, problem, origin.request_id)
+            who = await self._identities.of_request(scope, origin)
+        except KeyRefused as refused:
+            await self._refuse(scope, send, refused.problem, refused.presented)
             return
-        await self._welcome(who)
+        except Problem as problem:
+            await self._refuse(scope, send, problem)
+            return
+        if who.credential.kind == SESSION:
+            await self._welcome(who)
+        elif who.credential.kind == API_KEY:
+            self._house.uses.note(who)
         scope["state"]["call"] = Call(self._house, who)
         await self._app(scope, receive, send)
 
-    async def _identify(self, scope: Scope, origin: Origin) -> Caller:
-        try:
-            principal = await self._guard.authenticate(scope)
-        except ClerkNotAuthenticated as exc:
-            raise NotAuthenticated(reason=exc.reason, headers=exc.headers) from exc
-        except ClerkUnavailable as exc:
-            raise KeysUnavailable(reason=exc.reason, headers=exc.headers) from exc
-        return caller_of(principal, origin, self._roles)
+    async def _refuse(
+        self, scope: Scope, send: Send, problem: Problem, presented: Credential | None = None
+    ) -> None:
+        attempt = knock(scope)
+        if presented is not None and attempt.who is not None:
+            attempt = replace(attempt, who=replace(attempt.who, credential=presented))
+        await self._house.knocks.record(attempt, problem)
+        await self._render(send, problem, origin_of(scope).request_id)
 
     async def _welcome(self, who: Caller) -> None:
         """Make homes on first sight, and take a changed role over; idempotent."""
-        seen = (who.user_id, who.organization_id)
-        if seen in self._welcomed and self._welcomed[seen] == who.organization_role:
-            self._welcomed.move_to_end(seen)
+        seen = (who.user_id, who.organization_id, who.organization_role)
+        now = self._house.clock().timestamp()
+        if now - self._welcomed.get(seen, -_WELCOMED_SECONDS) < _WELCOMED_SECONDS:
             return
         await self._house.store.write(lambda tx: welcome(tx, who, self._house.quota_bytes))
-        self._welcomed[seen] = who.organization_role
+        # Whoever has another role now is to be seen anew when the former one comes back.
+        for role in (None, *Role):
+            self._welcomed.pop((who.user_id, who.organization_id, role), None)
+        self._welcomed[seen] = now
         if len(self._welcomed) > _WELCOMED_MAX:
             self._welcomed.popitem(last=False)
-
-
-def caller_of(principal: Principal, origin: Origin, roles: Mapping[str, Role]) -> Caller:
-    """Give the server's view of a verified principal.
-
-    An organization role that no setting maps gets what ``*`` says, or nothing.
-    """
-    role = None
-    if principal.org_id is not None:
-        role = roles.get(principal.org_role or "") or roles.get("*")
-    return Caller(
-        user_id=principal.user_id or "",
-        credential=Credential("session", principal.session_id),
-        origin=origin,
-        organization_id=principal.org_id if role else None,
-        organization_name=principal.org_slug if role else None,
-        organization_role=role,
-        issued_at=principal.issued_at,
-    )

@@ -7,7 +7,7 @@ from fastapi import Query
 from doorward.server.audit.model import Target
 from doorward.server.commands import Tx
 from doorward.server.doors.rest.call import CallDep
-from doorward.server.doors.rest.operations import PEOPLE, Operations
+from doorward.server.doors.rest.operations import EVERYBODY, Operations
 from doorward.server.doors.rest.parameters import LIMIT_DEFAULT, Cursor, Limit
 from doorward.server.doors.rest.schemas import EventOut, IdText, ListOut
 from doorward.server.events import service as events
@@ -22,7 +22,7 @@ rest = Operations("events")
 @rest.operation(
     "GET",
     "/events",
-    accepts=PEOPLE,
+    accepts=EVERYBODY,
     action=Action.EVENT_LIST,
     raises=(PermissionDenied, WorkspaceNotFound),
 )

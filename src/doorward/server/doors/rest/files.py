@@ -7,7 +7,7 @@ from fastapi import Query, Request, Response
 from doorward.server.audit.model import Target
 from doorward.server.commands import Tx
 from doorward.server.doors.rest.call import Call, CallDep
-from doorward.server.doors.rest.operations import PEOPLE, Operations
+from doorward.server.doors.rest.operations import EVERYBODY, Operations
 from doorward.server.doors.rest.parameters import (
     LIMIT_DEFAULT,
     Cursor,
@@ -66,7 +66,7 @@ _PLACED = (NameInvalid, NameTaken, ParentInvalid, TooDeep, PolicyRefused)
 @rest.operation(
     "GET",
     "/workspaces/{workspace_id}/files",
-    accepts=PEOPLE,
+    accepts=EVERYBODY,
     action=Action.FILE_LIST,
     raises=(PermissionDenied, WorkspaceNotFound, FileNotFound),
 )
@@ -109,7 +109,7 @@ async def _listing(
 @rest.operation(
     "POST",
     "/workspaces/{workspace_id}/folders",
-    accepts=PEOPLE,
+    accepts=EVERYBODY,
     action=Action.FOLDER_CREATE,
     raises=(PermissionDenied, WorkspaceNotFound, *_PLACED),
     status=201,
@@ -124,7 +124,9 @@ async def create_folder(call: CallDep, workspace_id: WorkspaceId, body: FolderIn
     return FileOut.of(made)
 
 
-@rest.operation("GET", "/files/{file_id}", accepts=PEOPLE, action=Action.FILE_READ, raises=_GUARDED)
+@rest.operation(
+    "GET", "/files/{file_id}", accepts=EVERYBODY, action=Action.FILE_READ, raises=_GUARDED
+)
 async def read_file(call: CallDep, file_id: FileId) -> FileOut:
     """Read the details of a file or folder."""
     node = await call.look(
@@ -138,7 +140,7 @@ async def read_file(call: CallDep, file_id: FileId) -> FileOut:
 @rest.operation(
     "PATCH",
     "/files/{file_id}",
-    accepts=PEOPLE,
+    accepts=EVERYBODY,
     action=Action.FILE_UPDATE,
     raises=(*_GUARDED, *_PLACED, MoveIntoSelf),
 )
@@ -155,7 +157,7 @@ async def update_file(call: CallDep, file_id: FileId, body: FileIn) -> FileOut:
 @rest.operation(
     "DELETE",
     "/files/{file_id}",
-    accepts=PEOPLE,
+    accepts=EVERYBODY,
     action=Action.FILE_DELETE,
     raises=(*_GUARDED, NotInBin),
     status=204,
@@ -178,7 +180,7 @@ async def delete_file(
 @rest.operation(
     "POST",
     "/files/{file_id}/restore",
-    accepts=PEOPLE,
+    accepts=EVERYBODY,
     action=Action.FILE_RESTORE,
     raises=(
         *_GUARDED,
@@ -209,7 +211,7 @@ async def restore_file(call: CallDep, file_id: FileId, body: RestoreIn | None = 
 
 
 @rest.operation(
-    "GET", "/files/{file_id}/versions", accepts=PEOPLE, action=Action.FILE_READ, raises=_GUARDED
+    "GET", "/files/{file_id}/versions", accepts=EVERYBODY, action=Action.FILE_READ, raises=_GUARDED
 )
 async def list_versions(
     call: CallDep, file_id: FileId, limit: Limit = LIMIT_DEFAULT, cursor: Cursor = None
@@ -225,7 +227,7 @@ async def list_versions(
 @rest.operation(
     "GET",
     "/files/{file_id}/content",
-    accepts=PEOPLE,
+    accepts=EVERYBODY,
     action=Action.FILE_DOWNLOAD,
     raises=(*_GUARDED, VersionNotFound, RangeNotSatisfiable, PreconditionFailed, StorageFailed),
     also=("HEAD",),
@@ -257,7 +259,7 @@ async def download_file(
 @rest.operation(
     "GET",
     "/files/{file_id}/zip",
-    accepts=PEOPLE,
+    accepts=EVERYBODY,
     action=Action.FILE_DOWNLOAD,
     raises=(*_GUARDED, NotAFolder, FolderTooLarge),
     also=("HEAD",),
@@ -280,7 +282,7 @@ def _welcome(call: Call, node: Node) -> Welcome:
     """Let a download go on while its caller may still see the file, whatever the token's age."""
 
     def still(tx: Tx) -> None:
-        who = as_of_now(tx, call.who, node.workspace_id, call.who)
+        who = as_of_now(tx, call.who, call.who)
         files.find(tx, who, Action.FILE_DOWNLOAD, node.id)
 
     return Welcome(call.who, still)

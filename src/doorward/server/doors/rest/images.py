@@ -8,7 +8,7 @@ from fastapi import Query, Request, Response
 from doorward.server.audit.model import Target
 from doorward.server.doors.images.thumbnails import MEDIA_TYPE
 from doorward.server.doors.rest.call import CallDep
-from doorward.server.doors.rest.operations import PEOPLE, Operations
+from doorward.server.doors.rest.operations import EVERYBODY, Operations
 from doorward.server.doors.rest.parameters import FileId
 from doorward.server.doors.rest.schemas import IdText
 from doorward.server.doors.transfer.headers import PREVIEW_HEADERS, unchanged
@@ -40,7 +40,7 @@ class Size(IntEnum):
 @rest.operation(
     "GET",
     "/files/{file_id}/thumbnail",
-    accepts=PEOPLE,
+    accepts=EVERYBODY,
     action=Action.FILE_THUMBNAIL,
     raises=(
         PermissionDenied,

@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import Depends, Request
 
 from doorward.server.doors.rest.call import CallDep
-from doorward.server.doors.rest.operations import PEOPLE, Operations
+from doorward.server.doors.rest.operations import EVERYBODY, Operations
 from doorward.server.doors.rest.parameters import WorkspaceId
 from doorward.server.doors.rest.schemas import ImportIn, UploadOut
 from doorward.server.doors.transfer.importing import Importer
@@ -36,7 +36,7 @@ async def _importer(request: Request) -> Importer:
 @rest.operation(
     "POST",
     "/workspaces/{workspace_id}/imports",
-    accepts=PEOPLE,
+    accepts=EVERYBODY,
     action=Action.UPLOAD_IMPORT,
     raises=(
         PermissionDenied,

@@ -7,7 +7,7 @@ from fastapi import Query
 from doorward.server.audit.model import Target
 from doorward.server.doors.rest.call import CallDep
 from doorward.server.doors.rest.link_schemas import HandedOut, LinkIn, LinkOut, NarrowerIn
-from doorward.server.doors.rest.operations import PEOPLE, Operations
+from doorward.server.doors.rest.operations import EVERYBODY, Operations
 from doorward.server.doors.rest.parameters import LIMIT_DEFAULT, Cursor, FileId, Limit, LinkId
 from doorward.server.doors.rest.schemas import IdText, ListOut
 from doorward.server.links import service as links
@@ -32,7 +32,7 @@ _GUARDED = (PermissionDenied, LinkNotFound)
 @rest.operation(
     "POST",
     "/files/{file_id}/link",
-    accepts=PEOPLE,
+    accepts=EVERYBODY,
     action=Action.LINK_CREATE,
     raises=(PermissionDenied, FileNotFound, VersionNotFound),
     status=201,
@@ -57,7 +57,7 @@ async def create_link(call: CallDep, file_id: FileId, body: LinkIn | None = None
 @rest.operation(
     "GET",
     "/links",
-    accepts=PEOPLE,
+    accepts=EVERYBODY,
     action=Action.LINK_LIST,
     raises=(PermissionDenied, WorkspaceNotFound),
 )
@@ -80,7 +80,9 @@ async def list_links(
     return ListOut(data=rows, next_cursor=found.next_cursor)
 
 
-@rest.operation("GET", "/links/{link_id}", accepts=PEOPLE, action=Action.LINK_READ, raises=_GUARDED)
+@rest.operation(
+    "GET", "/links/{link_id}", accepts=EVERYBODY, action=Action.LINK_READ, raises=_GUARDED
+)
 async def read_link(call: CallDep, link_id: LinkId) -> LinkOut:
     """Read a link's uses and limits."""
     link = await call.look(
@@ -92,7 +94,7 @@ async def read_link(call: CallDep, link_id: LinkId) -> LinkOut:
 @rest.operation(
     "PATCH",
     "/links/{link_id}",
-    accepts=PEOPLE,
+    accepts=EVERYBODY,
     action=Action.LINK_UPDATE,
     raises=(*_GUARDED, LinkEnded, LinkWider),
 )
@@ -107,7 +109,7 @@ async def narrow_link(call: CallDep, link_id: LinkId, body: NarrowerIn) -> LinkO
 @rest.operation(
     "DELETE",
     "/links/{link_id}",
-    accepts=PEOPLE,
+    accepts=EVERYBODY,
     action=Action.LINK_KILL,
     raises=_GUARDED,
     status=204,

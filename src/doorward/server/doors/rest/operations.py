@@ -12,13 +12,27 @@ from fastapi import APIRouter, Depends, Request
 from doorward.server.doors.rest.bodies import ShallowRoute
 from doorward.server.doors.rest.call import Call
 from doorward.server.permission.actions import Action
+from doorward.server.permission.caller import API_KEY, DELEGATED_TOKEN, OAUTH_TOKEN, SESSION
 from doorward.server.problems import NotAuthenticated, Problem, RequestInvalid
 
 Handler = TypeVar("Handler", bound=Callable[..., Awaitable[Any]])
 
-SESSION = "session"
 PEOPLE: frozenset[str] = frozenset({SESSION})
-"""Credentials of people; keys of agents join them where an operation says so."""
+"""Credentials of people who are there themselves."""
+
+KEYHOLDERS: frozenset[str] = PEOPLE | {API_KEY}
+"""People and agents in their own name, with whom nobody acts for somebody else."""
+
+EVERYBODY: frozenset[str] = KEYHOLDERS | {DELEGATED_TOKEN, OAUTH_TOKEN}
+"""All credentials that speak for somebody; each is bounded by what it carries."""
+
+CREDENTIALS = {
+    SESSION: "A person's session token of Clerk.",
+    API_KEY: "An API key of Doorward, dw_….",
+    DELEGATED_TOKEN: "A token by which an agent acts for a person (RFC 8693).",
+    OAUTH_TOKEN: "An access token of an OAuth client that acts for a person.",
+}
+"""What each kind is, for whoever reads OpenAPI."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from doorward.server.audit.model import Target
 from doorward.server.doors.rest.call import CallDep
-from doorward.server.doors.rest.operations import PEOPLE, Operations
+from doorward.server.doors.rest.operations import EVERYBODY, Operations
 from doorward.server.doors.rest.parameters import UploadId, WorkspaceId
 from doorward.server.doors.rest.schemas import FileOut, PartsIn, UploadIn, UploadOut
 from doorward.server.doors.transfer.direct import DirectUploads
@@ -41,7 +41,7 @@ _GUARDED = (PermissionDenied, UploadNotFound)
 @rest.operation(
     "POST",
     "/workspaces/{workspace_id}/uploads",
-    accepts=PEOPLE,
+    accepts=EVERYBODY,
     action=Action.UPLOAD_CREATE,
     raises=(
         PermissionDenied,
@@ -78,7 +78,7 @@ async def create_upload(call: CallDep, workspace_id: WorkspaceId, body: UploadIn
 
 
 @rest.operation(
-    "GET", "/uploads/{upload_id}", accepts=PEOPLE, action=Action.UPLOAD_READ, raises=_GUARDED
+    "GET", "/uploads/{upload_id}", accepts=EVERYBODY, action=Action.UPLOAD_READ, raises=_GUARDED
 )
 async def read_upload(call: CallDep, upload_id: UploadId) -> UploadOut:
     """Read how far an upload is, and its file once it is complete."""
@@ -94,7 +94,7 @@ async def read_upload(call: CallDep, upload_id: UploadId) -> UploadOut:
 @rest.operation(
     "POST",
     "/uploads/{upload_id}/renew",
-    accepts=PEOPLE,
+    accepts=EVERYBODY,
     action=Action.UPLOAD_RENEW,
     raises=(*_GUARDED, UploadClosed, *_DIRECT),
 )
@@ -113,7 +113,7 @@ async def renew_upload(call: CallDep, upload_id: UploadId) -> UploadOut:
 @rest.operation(
     "POST",
     "/uploads/{upload_id}/complete",
-    accepts=PEOPLE,
+    accepts=EVERYBODY,
     action=Action.UPLOAD_FINISH,
     raises=(
         *_GUARDED,
@@ -144,7 +144,7 @@ async def complete_upload(call: CallDep, upload_id: UploadId, body: PartsIn) -> 
 @rest.operation(
     "DELETE",
     "/uploads/{upload_id}",
-    accepts=PEOPLE,
+    accepts=EVERYBODY,
     action=Action.UPLOAD_ABORT,
     raises=(*_GUARDED, UploadClosed),
     status=204,

@@ -2,7 +2,7 @@
 
 from doorward.server.audit.model import Target
 from doorward.server.doors.rest.call import CallDep
-from doorward.server.doors.rest.operations import PEOPLE, Operations
+from doorward.server.doors.rest.operations import EVERYBODY, KEYHOLDERS, Operations
 from doorward.server.doors.rest.parameters import (
     LIMIT_DEFAULT,
     Cursor,
@@ -23,6 +23,7 @@ from doorward.server.doors.rest.schemas import (
 from doorward.server.members import service as members
 from doorward.server.paging import Page
 from doorward.server.permission.actions import Action
+from doorward.server.permission.caller import OAUTH_TOKEN
 from doorward.server.problems import (
     HomeWorkspace,
     LastOwner,
@@ -38,17 +39,23 @@ from doorward.server.workspaces.service import NewWorkspace
 
 rest = Operations("workspaces")
 people = Operations("members")
+# Whoever acts for somebody else would see nothing of a workspace that is theirs alone.
+_MAKERS = KEYHOLDERS | {OAUTH_TOKEN}
 _GUARDED = (PermissionDenied, WorkspaceNotFound)
 
 
-@rest.operation("GET", "/me", accepts=PEOPLE, action=None, raises=())
+@rest.operation("GET", "/me", accepts=EVERYBODY, action=None, raises=())
 async def read_me(call: CallDep) -> MeOut:
     """Say who you are here."""
     return MeOut.of(call.who)
 
 
 @rest.operation(
-    "GET", "/workspaces", accepts=PEOPLE, action=Action.WORKSPACE_LIST, raises=(PermissionDenied,)
+    "GET",
+    "/workspaces",
+    accepts=EVERYBODY,
+    action=Action.WORKSPACE_LIST,
+    raises=(PermissionDenied,),
 )
 async def list_workspaces(
     call: CallDep, limit: Limit = LIMIT_DEFAULT, cursor: Cursor = None
@@ -62,7 +69,7 @@ async def list_workspaces(
 @rest.operation(
     "POST",
     "/workspaces",
-    accepts=PEOPLE,
+    accepts=_MAKERS,
     action=Action.WORKSPACE_CREATE,
     raises=(PermissionDenied, NameInvalid),
     status=201,
@@ -80,7 +87,7 @@ async def create_workspace(call: CallDep, body: WorkspaceIn) -> WorkspaceOut:
 @rest.operation(
     "GET",
     "/workspaces/{workspace_id}",
-    accepts=PEOPLE,
+    accepts=EVERYBODY,
     action=Action.WORKSPACE_READ,
     raises=_GUARDED,
 )
@@ -96,7 +103,7 @@ async def read_workspace(call: CallDep, workspace_id: WorkspaceId) -> WorkspaceO
 @rest.operation(
     "PATCH",
     "/workspaces/{workspace_id}",
-    accepts=PEOPLE,
+    accepts=EVERYBODY,
     action=Action.WORKSPACE_UPDATE,
     raises=(*_GUARDED, NameInvalid),
 )
@@ -115,7 +122,7 @@ async def update_workspace(
 @rest.operation(
     "DELETE",
     "/workspaces/{workspace_id}",
-    accepts=PEOPLE,
+    accepts=EVERYBODY,
     action=Action.WORKSPACE_DELETE,
     raises=(*_GUARDED, HomeWorkspace),
     status=204,
@@ -131,7 +138,7 @@ async def delete_workspace(call: CallDep, workspace_id: WorkspaceId) -> None:
 @people.operation(
     "GET",
     "/workspaces/{workspace_id}/members",
-    accepts=PEOPLE,
+    accepts=EVERYBODY,
     action=Action.MEMBER_LIST,
     raises=_GUARDED,
 )
@@ -150,7 +157,7 @@ async def list_members(
 @people.operation(
     "POST",
     "/workspaces/{workspace_id}/members",
-    accepts=PEOPLE,
+    accepts=EVERYBODY,
     action=Action.MEMBER_ADD,
     raises=(*_GUARDED, MemberExists),
     status=201,
@@ -168,7 +175,7 @@ async def add_member(call: CallDep, workspace_id: WorkspaceId, body: MemberIn) -
 @people.operation(
     "PATCH",
     "/workspaces/{workspace_id}/members/{user_id}",
-    accepts=PEOPLE,
+    accepts=EVERYBODY,
     action=Action.MEMBER_UPDATE,
     raises=(*_GUARDED, MemberNotFound, MemberFromClerk, LastOwner),
 )
@@ -187,7 +194,7 @@ async def change_member(
 @people.operation(
     "DELETE",
     "/workspaces/{workspace_id}/members/{user_id}",
-    accepts=PEOPLE,
+    accepts=EVERYBODY,
     action=Action.MEMBER_REMOVE,
     raises=(*_GUARDED, MemberNotFound, MemberFromClerk, LastOwner),
     status=204,

@@ -15,7 +15,7 @@ from doorward.server.doors.asgi import App, Receive, Scope, Send, respond
 from doorward.server.doors.context import origin_of
 from doorward.server.doors.house import House
 from doorward.server.doors.rest.call import Call
-from doorward.server.doors.rest.operations import PEOPLE
+from doorward.server.doors.rest.operations import EVERYBODY
 from doorward.server.doors.transfer import cors, ietf, tus
 from doorward.server.doors.transfer.checksums import asked_check
 from doorward.server.doors.transfer.exchange import Answer, Asked, method_of
@@ -119,7 +119,7 @@ class _Creation:
         return str(self.scope["path"]).removeprefix(WORKSPACES)[:_ID_CHARACTERS_MAX]
 
     async def answer(self) -> Answer:
-        await self.call.begin(Action.UPLOAD_CREATE, PEOPLE)
+        await self.call.begin(Action.UPLOAD_CREATE, EVERYBODY)
         if "/" in self.workspace_id:
             raise RouteNotFound
         if method_of(self.scope) != "POST":

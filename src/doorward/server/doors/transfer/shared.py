@@ -171,7 +171,7 @@ def _open(tx: Tx, link: Link) -> Opened | Archive:
 
 def _attempt(tx: Tx, link_id: str, from_: Caller) -> Attempt:
     link = tx.links.get(link_id)
-    who = from_ if link is None else using.as_of_now(tx, link.by, link.workspace_id, from_)
+    who = from_ if link is None else using.as_of_now(tx, link.by, from_)
     return using.attempt_to_download(tx, link, replace(who, via=from_.credential))
 
 

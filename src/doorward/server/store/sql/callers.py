@@ -12,15 +12,18 @@ from doorward.server.permission.scopes import Scope
 def kept_caller(who: Caller) -> dict[str, object]:
     """Give what is stored of a caller; through which link they came is of one request alone."""
     kept: dict[str, object] = to_builtins(who)
-    del kept["via"]
+    for passing in ("via", "proved_at", "lasting"):
+        del kept[passing]
     kept["scopes"] = sorted(who.scopes)
     kept["workspaces"] = None if who.workspaces is None else sorted(who.workspaces)
+    kept["agent"] = None if who.agent is None else kept_caller(who.agent)
     return kept
 
 
 def caller_from(kept: dict[str, Any]) -> Caller:
-    """Read a caller that was stored."""
+    """Read a caller that was stored; what is not there was not in rows of earlier versions."""
     role, workspaces = kept["organization_role"], kept["workspaces"]
+    agent = kept.get("agent")
     return Caller(
         user_id=kept["user_id"],
         credential=Credential(**kept["credential"]),
@@ -30,5 +33,9 @@ def caller_from(kept: dict[str, Any]) -> Caller:
         organization_role=None if role is None else Role(role),
         scopes=frozenset(Scope(scope) for scope in kept["scopes"]),
         workspaces=None if workspaces is None else frozenset(workspaces),
-        issued_at=kept.get("issued_at"),  # not there in rows of an earlier version
+        issued_at=kept.get("issued_at"),
+        lasting=True,
+        agent=None if agent is None else caller_from(agent),
+        grounds=tuple(Credential(**ground) for ground in kept.get("grounds", ())),
+        client_id=kept.get("client_id"),
     )

@@ -12,6 +12,7 @@ from sqlalchemy import (
     ForeignKey,
     Index,
     Integer,
+    LargeBinary,
     MetaData,
     String,
     Table,
@@ -274,6 +275,41 @@ direct_uploads = Table(
     metadata,
     Column("upload_id", ForeignKey("uploads.id"), primary_key=True),
     Column("multipart_id", String, nullable=False),
+)
+
+keys = Table(
+    "keys",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("name", String, nullable=False),
+    Column("environment", String, nullable=False),
+    Column("maker_id", String, nullable=False),
+    Column("organization_id", String),
+    Column("made_by", JSON, nullable=False),
+    Column("scopes", JSON, nullable=False),
+    Column("workspaces", JSON(none_as_null=True)),
+    Column("networks", JSON(none_as_null=True)),
+    Column("created_at", Instant, nullable=False),
+    Column("expires_at", Instant),
+    Column("rotate_every_seconds", BigInteger),
+    Column("revoked_at", Instant),
+    Column("last_used_at", Instant),
+    Column("last_used_from", String),
+    Column("version", BigInteger, nullable=False),
+    Index("ix_keys_maker", "maker_id", "created_at", "id"),
+    Index("ix_keys_organization", "organization_id", "created_at", "id"),
+)
+
+key_secrets = Table(
+    "key_secrets",
+    metadata,
+    Column("handle", String, primary_key=True),
+    Column("key_id", ForeignKey("keys.id"), nullable=False),
+    Column("digest", LargeBinary, nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Column("expires_at", Instant),
+    Index("ix_key_secrets_key", "key_id", "created_at"),
+    Index("ix_key_secrets_expires_at", "expires_at"),
 )
 
 audit = Table(

@@ -14,6 +14,7 @@ from doorward.server.store.sql.direct import SqlDirect
 from doorward.server.store.sql.events import SqlEvents
 from doorward.server.store.sql.files import SqlFiles
 from doorward.server.store.sql.integrity import SqlIntegrity
+from doorward.server.store.sql.keys import SqlKeys
 from doorward.server.store.sql.links import SqlLinks
 from doorward.server.store.sql.members import SqlMembers
 from doorward.server.store.sql.uploads import SqlUploads
@@ -43,6 +44,11 @@ class SqlTx:
     def members(self) -> SqlMembers:
         """The members."""
         return SqlMembers(self._connection)
+
+    @cached_property
+    def keys(self) -> SqlKeys:
+        """The keys."""
+        return SqlKeys(self._connection)
 
     @cached_property
     def files(self) -> SqlFiles:
