@@ -31,6 +31,8 @@ ROWS = {
     "get": Row("files", "get", "Download files and folders."),
     "share": Row("links", "share", "Make a link that downloads a file or folder."),
     "links": Row("links", "app", "List, show and kill signed links."),
+    "why": Row("why", "why", "Replay, step by step, what was decided for a request."),
+    "explain": Row("why", "explain", "Say what would come of an action, and which rule decides."),
     "rm": Row("files", "rm", "Put files in the bin."),
 }
 

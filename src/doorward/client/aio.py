@@ -14,6 +14,8 @@ from doorward.client.calls import Call, Turn
 from doorward.client.digests import CHUNK_BYTES
 from doorward.client.errors import ConnectionFailed, DoorwardError, error_of
 from doorward.client.model import (
+    Decision,
+    Explanation,
     File,
     Link,
     Me,
@@ -89,6 +91,16 @@ class AsyncDoorward:
     async def me(self) -> Me:
         """Say who the server takes you for."""
         return await self.run(calls.me())
+
+    async def explain(
+        self, action: str, resource: str | None = None, principal: str | None = None
+    ) -> Explanation:
+        """Say what would come of an action on a resource, for you or for somebody else."""
+        return await self.run(calls.explain(action, resource, principal))
+
+    async def decisions(self, request_id: str) -> list[Decision]:
+        """Replay what was decided for a request."""
+        return (await self.run(calls.decisions(request_id))).data
 
     def workspaces(self) -> AsyncIterator[Workspace]:
         """Give the workspaces you are in."""

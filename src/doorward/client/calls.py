@@ -11,6 +11,8 @@ import msgspec
 
 from doorward.client.errors import DoorwardError, ServerError
 from doorward.client.model import (
+    Decision,
+    Explanation,
     File,
     Link,
     Me,
@@ -56,6 +58,20 @@ Turn = Callable[[str | None], Call[Page[T]]]
 def me() -> Call[Me]:
     """Who am I?"""
     return Call("GET", "/me", Me)
+
+
+def explain(
+    action: str, resource: str | None = None, principal: str | None = None
+) -> Call[Explanation]:
+    """What would come of an action?"""
+    asked = {"action": action, "resource": resource, "principal": principal}
+    params = {name: text for name, text in asked.items() if text is not None}
+    return Call("GET", "/explain", Explanation, params)
+
+
+def decisions(request_id: str) -> Call[Page[Decision]]:
+    """What was decided for a request?"""
+    return Call("GET", f"/requests/{_id(request_id)}/decisions", Page[Decision])
 
 
 def workspaces(cursor: str | None = None) -> Call[Page[Workspace]]:

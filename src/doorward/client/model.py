@@ -145,6 +145,49 @@ class Link(msgspec.Struct, frozen=True):
     killed_at: datetime | None = None
 
 
+class Thing(msgspec.Struct, frozen=True):
+    """A kind and an id."""
+
+    type: str
+    id: str | None = None
+
+
+class Step(msgspec.Struct, frozen=True):
+    """One rule that was asked, and whether it was passed."""
+
+    rule: str
+    asks: str
+    passed: bool
+
+
+class Explanation(msgspec.Struct, frozen=True):
+    """What would come of an action: ``allowed``, ``refused`` or ``hidden``, and why."""
+
+    principal: str
+    action: str
+    resource: str | None
+    outcome: str
+    rule: str
+    missing: str | None
+    steps: list[Step]
+
+
+class Decision(msgspec.Struct, frozen=True):
+    """One attempt that the trail has, with the steps of its decision as they were."""
+
+    id: str
+    time: datetime
+    action: str
+    outcome: str
+    reason: str | None
+    actor: Thing
+    credential: Thing | None
+    on_behalf_of: str | None
+    workspace_id: str | None
+    resource: Thing | None
+    steps: list[Step]
+
+
 class Page(msgspec.Struct, Generic[T], frozen=True):
     """One page of a list; ``next_cursor`` is None at the end."""
 

@@ -13,6 +13,8 @@ from doorward.client.calls import Call, Turn
 from doorward.client.digests import CHUNK_BYTES
 from doorward.client.errors import ConnectionFailed, DoorwardError, error_of
 from doorward.client.model import (
+    Decision,
+    Explanation,
     File,
     Link,
     Me,
@@ -86,6 +88,16 @@ class Doorward:
     def me(self) -> Me:
         """Say who the server takes you for."""
         return self.run(calls.me())
+
+    def explain(
+        self, action: str, resource: str | None = None, principal: str | None = None
+    ) -> Explanation:
+        """Say what would come of an action on a resource, for you or for somebody else."""
+        return self.run(calls.explain(action, resource, principal))
+
+    def decisions(self, request_id: str) -> list[Decision]:
+        """Replay what was decided for a request."""
+        return (self.run(calls.decisions(request_id))).data
 
     def workspaces(self) -> Iterator[Workspace]:
         """Give the workspaces you are in."""

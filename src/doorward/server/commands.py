@@ -3,11 +3,12 @@
 import logging
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Protocol, TypeVar
+from typing import Generic, Protocol, TypeVar
 
 from doorward.server.audit.model import Attempt, Target
 from doorward.server.audit.service import record, record_problem
 from doorward.server.integrity.ports import IntegrityTx
+from doorward.server.permission.judgement import Judgement
 from doorward.server.problems import Internal, Problem
 
 T = TypeVar("T")
@@ -41,9 +42,11 @@ async def change(store: Store, attempt: Attempt, command: Callable[[Tx], T]) -> 
 
     What goes wrong is audited in a transaction of its own, since the command's is rolled back.
     """
+    told = _Told(command)
     try:
-        return await store.write(command)
+        return await store.write(told)
     except Problem as problem:
+        attempt = replace(attempt, judgement=told.judgement)
         await refused(store, lambda tx: placed(tx, attempt), problem)
         raise
     except Exception:
@@ -64,11 +67,14 @@ async def look(
     ``seen`` names what was found, where that says more than what was asked for. With ``wait`` the
     entry is durable before the caller gets to see anything.
     """
+    told = _Told(command)
     try:
-        found = await store.read(command)
+        found = await store.read(told)
     except Problem as problem:
+        attempt = replace(attempt, judgement=told.judgement)
         await refused(store, lambda tx: placed(tx, attempt), problem)
         raise
+    attempt = replace(attempt, judgement=told.judgement)
     if seen is not None:
         attempt = replace(attempt, target=seen(found))
     if wait:
@@ -76,6 +82,20 @@ async def look(
     else:
         store.post(lambda tx: record(tx, attempt))
     return found
+
+
+class _Told(Generic[T]):
+    """A command that tells what was decided in it, whatever came of it."""
+
+    def __init__(self, command: Callable[[Tx], T]) -> None:
+        self._command = command
+        self.judgement: Judgement | None = None
+
+    def __call__(self, tx: Tx) -> T:
+        try:
+            return self._command(tx)
+        finally:
+            self.judgement = tx.judgement
 
 
 async def refused(store: Store, attempt: Callable[[Tx], Attempt], problem: Problem) -> None:

@@ -480,6 +480,13 @@ class KeyNetworkRefused(Problem):
     advice = "This key works from certain networks only."
 
 
+class DecisionNotFound(Problem):
+    """Nothing in the trail has this request id, or nothing that the caller may read."""
+
+    code, status, title = "decision_not_found", 404, "Decision not found"
+    advice = "The trail has no such request, or you may not read what it has."
+
+
 class ScopeUnknown(Problem):
     """A scope that there is not; ``known`` lists those there are."""
 

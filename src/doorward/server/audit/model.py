@@ -6,6 +6,7 @@ from enum import StrEnum
 
 from doorward.server.permission.actions import Action
 from doorward.server.permission.caller import Caller
+from doorward.server.permission.judgement import Judgement
 from doorward.server.problems import Json
 
 
@@ -31,13 +32,15 @@ class Target:
 class Attempt:
     """Somebody asking for something: known before anything is decided.
 
-    ``who`` is None where nobody could be identified.
+    ``who`` is None where nobody could be identified, ``judgement`` where nothing was decided
+    yet, or in the transaction that records it.
     """
 
     action: Action | None
     target: Target = field(default_factory=Target)
     who: Caller | None = None
     details: dict[str, Json] = field(default_factory=dict)
+    judgement: Judgement | None = None
 
 
 @dataclass(frozen=True, slots=True)

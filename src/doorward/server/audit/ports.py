@@ -6,6 +6,7 @@ from typing import Protocol, TypeVar
 
 from doorward.server.audit.model import AuditEntry, AuditFilter
 from doorward.server.paging import Page
+from doorward.server.permission.judgement import Judgement
 
 Tx_contra = TypeVar("Tx_contra", contravariant=True)
 
@@ -19,9 +20,17 @@ class AuditRows(Protocol):
     def page(self, where: AuditFilter, page: Page) -> list[AuditEntry]:
         """List matching entries, newest first."""
 
+    def of_request(self, request_id: str) -> list[AuditEntry]:
+        """List what one request left, oldest first."""
+
 
 class Transaction(Protocol):
-    """One command's view of the store: its time is fixed, its changes land together or not."""
+    """One command's view of the store: its time is fixed, its changes land together or not.
+
+    ``judgement`` is the latest that was made in it, for the trail.
+    """
+
+    judgement: Judgement | None
 
     @property
     def now(self) -> datetime:

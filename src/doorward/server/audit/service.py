@@ -4,8 +4,9 @@ from doorward.server.audit.model import Attempt, AuditEntry, AuditFilter, AuditO
 from doorward.server.audit.ports import Transaction
 from doorward.server.paging import Listed, Page, listed
 from doorward.server.permission.caller import Caller
-from doorward.server.problems import Problem, WebhookRefused
+from doorward.server.problems import Json, Problem, WebhookRefused
 
+DECISION = "decision"
 _DENIED_STATUS = frozenset({401, 403, 404, 410})
 
 
@@ -50,8 +51,16 @@ def _entry(
         address=who.origin.address if who else None,
         agent=who.origin.agent if who else None,
         request_id=who.origin.request_id if who else None,
-        details=attempt.details,
+        details=_details(tx, attempt),
     )
+
+
+def _details(tx: Transaction, attempt: Attempt) -> dict[str, Json]:
+    """Give what the trail tells beside, with what the decision was made from."""
+    judgement = attempt.judgement or tx.judgement
+    if judgement is None or judgement.action is not attempt.action:
+        return attempt.details
+    return attempt.details | {DECISION: judgement.stored()}
 
 
 def _actor(who: Caller | None) -> tuple[str, str | None, str | None]:

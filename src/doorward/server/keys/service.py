@@ -24,7 +24,6 @@ from doorward.server.networks import checked_networks
 from doorward.server.paging import Listed, Page, listed
 from doorward.server.permission.actions import Action
 from doorward.server.permission.caller import API_KEY, Caller
-from doorward.server.permission.policy import decide
 from doorward.server.permission.roles import Role
 from doorward.server.permission.scopes import Scope
 from doorward.server.problems import (
@@ -34,7 +33,7 @@ from doorward.server.problems import (
     PermissionDenied,
     ReverificationNeeded,
 )
-from doorward.server.workspaces.service import refuse_unless, role_in, standing_now
+from doorward.server.workspaces.service import require_outside, role_in, standing_now
 
 OVERLAP_SECONDS = 86_400
 OVERLAP_SECONDS_MAX = 30 * 86_400
@@ -59,7 +58,7 @@ def create_key(tx: KeyTx, who: Caller, new: NewKey, minted: Minted, proved_secon
     ``proved_seconds_max`` is how long ago the person may have proved who they are. Raises
     PermissionDenied, ReverificationNeeded, NameInvalid, RequestInvalid.
     """
-    refuse_unless(decide(who.rights(None), Action.KEY_CREATE))
+    require_outside(tx, who, Action.KEY_CREATE)
     _require_proved(tx, who, proved_seconds_max)
     _refuse_excess(tx, who, new.scopes, new.workspaces)
     key = Key(
@@ -86,7 +85,7 @@ def list_keys(tx: KeyTx, who: Caller, environment: str | None, page: Page) -> Li
 
     Raises PermissionDenied.
     """
-    refuse_unless(decide(who.rights(None), Action.KEY_LIST))
+    require_outside(tx, who, Action.KEY_LIST)
     who = standing_now(tx, who)
     where = KeyFilter(who.user_id, _administered(who), environment)
     found = listed(tx.keys.page(where, page), page, _page_key)
@@ -98,7 +97,7 @@ def get_key(tx: KeyTx, who: Caller, key_id: str) -> Key:
 
     Raises KeyNotFound, PermissionDenied.
     """
-    return _find(tx, who, Action.KEY_READ, key_id)
+    return find_key(tx, who, Action.KEY_READ, key_id)
 
 
 def change_key(
@@ -109,7 +108,7 @@ def change_key(
     Raises KeyNotFound, PermissionDenied, ReverificationNeeded, KeyEnded, NameInvalid,
     RequestInvalid.
     """
-    key = _own(tx, who, Action.KEY_UPDATE, key_id)
+    key = own_key(tx, who, Action.KEY_UPDATE, key_id)
     if not change.renames_only:
         _require_proved(tx, who, proved_seconds_max)
     _refuse_excess(tx, who, change.scopes or frozenset(), change.workspaces)
@@ -132,7 +131,7 @@ def rotate_key(
 
     A key may rotate itself. Raises KeyNotFound, PermissionDenied, ReverificationNeeded, KeyEnded.
     """
-    key = _own(tx, who, Action.KEY_ROTATE, key_id)
+    key = own_key(tx, who, Action.KEY_ROTATE, key_id)
     if who.credential.kind != API_KEY:
         _require_proved(tx, who, proved_seconds_max)
     until = tx.now + timedelta(seconds=overlap_seconds)
@@ -146,7 +145,7 @@ def revoke_key(tx: KeyTx, who: Caller, key_id: str) -> Key:
 
     Raises KeyNotFound, PermissionDenied.
     """
-    key = _find(tx, who, Action.KEY_REVOKE, key_id)
+    key = find_key(tx, who, Action.KEY_REVOKE, key_id)
     if key.revoked_at is None:
         key = replace(key, revoked_at=tx.now)
         tx.keys.change(key)
@@ -244,17 +243,21 @@ def _refuse_excess(
         )
 
 
-def _find(tx: KeyTx, who: Caller, action: Action, key_id: str) -> Key:
+def find_key(tx: KeyTx, who: Caller, action: Action, key_id: str) -> Key:
+    """Give a key if the action is allowed on it; raises KeyNotFound, PermissionDenied."""
     key = tx.keys.get(key_id)
     if key is None or not _sees(standing_now(tx, who), key):
         raise KeyNotFound
-    refuse_unless(decide(who.rights(None), action))
+    require_outside(tx, who, action)
     return key
 
 
-def _own(tx: KeyTx, who: Caller, action: Action, key_id: str) -> Key:
-    """Give a key that counts to whoever it acts for: others may at most end it."""
-    key = _find(tx, who, action, key_id)
+def own_key(tx: KeyTx, who: Caller, action: Action, key_id: str) -> Key:
+    """Give a key that counts to whoever it acts for: others may at most end it.
+
+    Raises KeyNotFound, PermissionDenied, KeyEnded.
+    """
+    key = find_key(tx, who, action, key_id)
     if key.maker.user_id != who.user_id:
         raise PermissionDenied("Only whoever made a key may do this.", reason="not-the-maker")
     if who.credential.kind == API_KEY and who.credential.id != key.id:

@@ -80,7 +80,7 @@ def get_link(tx: LinkTx, who: Caller, link_id: str) -> Link:
 
     Raises LinkNotFound, PermissionDenied.
     """
-    return _find(tx, who, Action.LINK_READ, link_id)
+    return find_link(tx, who, Action.LINK_READ, link_id)
 
 
 def narrow_link(tx: LinkTx, who: Caller, link_id: str, change: Narrower) -> Link:
@@ -90,7 +90,7 @@ def narrow_link(tx: LinkTx, who: Caller, link_id: str, change: Narrower) -> Link
     transfer begins, and killing the link ends it. Raises LinkNotFound, PermissionDenied,
     LinkEnded, LinkWider, RequestInvalid.
     """
-    link = _find(tx, who, Action.LINK_UPDATE, link_id)
+    link = find_link(tx, who, Action.LINK_UPDATE, link_id)
     if link.ended(tx.now) is not None:
         raise LinkEnded(reason=link.ended(tx.now))
     narrowed = replace(link, bounds=_narrowed(link.bounds, change, tx.now))
@@ -104,7 +104,7 @@ def kill_link(tx: LinkTx, who: Caller, link_id: str) -> Link:
 
     Raises LinkNotFound, PermissionDenied.
     """
-    link = _find(tx, who, Action.LINK_KILL, link_id)
+    link = find_link(tx, who, Action.LINK_KILL, link_id)
     if link.killed_at is None:
         link = replace(link, killed_at=tx.now)
         tx.links.bound(link)
@@ -148,8 +148,11 @@ def _require_within(networks: tuple[str, ...], bounds: tuple[str, ...]) -> None:
             raise LinkWider(f"{text} is not within the networks that the link has.")
 
 
-def _find(tx: LinkTx, who: Caller, action: Action, link_id: str) -> Link:
-    """Give a link; one that is somebody else's is there for administrators alone."""
+def find_link(tx: LinkTx, who: Caller, action: Action, link_id: str) -> Link:
+    """Give a link; one that is somebody else's is there for administrators alone.
+
+    Raises LinkNotFound, PermissionDenied.
+    """
     link = tx.links.get(link_id)
     try:
         role = enter(tx, who, action, link.workspace_id if link else "").role

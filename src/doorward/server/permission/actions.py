@@ -60,7 +60,10 @@ class Action(Enum):
     @classmethod
     def named(cls, name: str) -> Self:
         """Give the action that the audit trail calls ``name``; raises KeyError."""
-        return next(action for action in cls if action.name_ == name)
+        found = next((action for action in cls if action.name_ == name), None)
+        if found is None:
+            raise KeyError(name)
+        return found
 
 
 """``role`` is None where no workspace is asked about: the credential's scope decides alone.

@@ -66,20 +66,15 @@ def decide(rights: Rights, action: Action, workspace_id: str | None = None) -> D
     return Decision(Outcome.ALLOWED, "scope-and-role" if action.role else "scope")
 
 
-def explain(
-    rights: Rights, action: Action, workspace_id: str | None = None
-) -> tuple[Decision, list[Step]]:
-    """Decide, and tell the rules that were asked, in their order; the last is the one that decided.
-
-    Rules after one that was not passed are not asked, as they are not when deciding.
-    """
+def explain(rights: Rights, action: Action, workspace_id: str | None = None) -> list[Step]:
+    """Tell the rules that deciding asks, in their order, until one is not passed."""
     steps: list[Step] = []
     for rule in _RULES:
         passed = rule.passes(rights, action, workspace_id)
         steps.append(Step(rule.name, rule.asks(action), passed))
         if not passed:
             break
-    return decide(rights, action, workspace_id), steps
+    return steps
 
 
 class _Rule(NamedTuple):

@@ -10,6 +10,7 @@ from doorward.server.names import checked_name
 from doorward.server.paging import Listed, Page, listed
 from doorward.server.permission.actions import Action
 from doorward.server.permission.caller import Caller
+from doorward.server.permission.judgement import Judgement
 from doorward.server.permission.policy import Decision, Outcome, decide
 from doorward.server.permission.roles import Role, strongest, weaker
 from doorward.server.problems import HomeWorkspace, Json, PermissionDenied, WorkspaceNotFound
@@ -35,10 +36,10 @@ def enter(tx: WorkspaceTx, who: Caller, action: Action, workspace_id: str) -> St
     """
     workspace = tx.workspaces.get(workspace_id)
     role = None if workspace is None else role_in(tx, who, workspace)
-    decision = decide(who.rights(role), action, workspace_id)
-    if workspace is None or decision.outcome is Outcome.HIDDEN:
+    tx.judgement = Judgement.made(who.rights(role), action, workspace_id)
+    if workspace is None or tx.judgement.decision.outcome is Outcome.HIDDEN:
         raise WorkspaceNotFound
-    refuse_unless(decision)
+    _refuse(tx.judgement.decision)
     return Standing(workspace, role)
 
 
@@ -84,7 +85,13 @@ def counted_role(who: Caller, workspace: Workspace, member: Member) -> Role | No
     return who.organization_role if member.source is MemberSource.CLERK else member.role
 
 
-def refuse_unless(decision: Decision) -> None:
+def require_outside(tx: WorkspaceTx, who: Caller, action: Action) -> None:
+    """Make sure that a caller may do what no workspace is asked for; raises PermissionDenied."""
+    tx.judgement = Judgement.made(who.rights(None), action)
+    _refuse(tx.judgement.decision)
+
+
+def _refuse(decision: Decision) -> None:
     """Raise PermissionDenied, naming what was missing, for a decision that refuses."""
     if decision.outcome is Outcome.REFUSED:
         raise PermissionDenied(
@@ -134,7 +141,7 @@ def create_workspace(tx: WorkspaceTx, who: Caller, new: NewWorkspace) -> Standin
 
     Raises PermissionDenied, NameInvalid.
     """
-    refuse_unless(decide(who.rights(None), Action.WORKSPACE_CREATE))
+    require_outside(tx, who, Action.WORKSPACE_CREATE)
     who = standing_now(tx, who)
     workspace = _new(tx, who, replace(new, name=checked_name(new.name)))
     source = MemberSource.ORGANIZATION if workspace.organization_id else MemberSource.DIRECT
@@ -145,7 +152,7 @@ def create_workspace(tx: WorkspaceTx, who: Caller, new: NewWorkspace) -> Standin
 
 def list_workspaces(tx: WorkspaceTx, who: Caller, page: Page) -> Listed[Standing]:
     """List the workspaces in which the caller holds a role now, by id; raises PermissionDenied."""
-    refuse_unless(decide(who.rights(None), Action.WORKSPACE_LIST))
+    require_outside(tx, who, Action.WORKSPACE_LIST)
     who = standing_now(tx, who)
     rows = tx.workspaces.page(who.user_id, who.organization_id, page)
     found = listed(rows, page, lambda workspace: (workspace.id,))

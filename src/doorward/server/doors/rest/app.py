@@ -13,6 +13,7 @@ from doorward.server.doors.context import origin_of
 from doorward.server.doors.problem_json import problem_body, problem_headers
 from doorward.server.doors.rest import (
     audit,
+    decisions,
     events,
     files,
     images,
@@ -75,6 +76,7 @@ def create_rest() -> FastAPI:
         events.rest,
         audit.rest,
         keys.rest,
+        decisions.rest,
         tokens.rest,
     ):
         app.include_router(door.router, prefix=PREFIX)

@@ -11,6 +11,7 @@ from doorward.server.paging import Page
 from doorward.server.store.sql.tables import audit
 
 _ADD = insert(audit)
+_OF_REQUEST_MAX = 1000
 _FIELDS = [field.name for field in fields(AuditEntry) if field.name != "sequence"]
 
 
@@ -33,6 +34,12 @@ class SqlAudit:
             query = query.where(audit.c.sequence < after)
         query = query.order_by(audit.c.sequence.desc()).limit(page.limit + 1)
         found = self._connection.execute(query)
+        return [_entry(row) for row in found]
+
+    def of_request(self, request_id: str) -> list[AuditEntry]:
+        """List what one request left, oldest first."""
+        query = select(audit).where(audit.c.request_id == request_id)
+        found = self._connection.execute(query.order_by(audit.c.sequence).limit(_OF_REQUEST_MAX))
         return [_entry(row) for row in found]
 
 

@@ -337,5 +337,6 @@ audit = Table(
     Column("details", JSON, nullable=False),
     Index("ix_audit_workspace", "workspace_id", "sequence"),
     Index("ix_audit_actor", "actor_id", "sequence"),
+    Index("ix_audit_request_id", "request_id"),
     sqlite_autoincrement=True,
 )

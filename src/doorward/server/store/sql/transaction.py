@@ -7,6 +7,7 @@ from functools import cached_property
 
 from sqlalchemy import Connection
 
+from doorward.server.permission.judgement import Judgement
 from doorward.server.store.sql.audit import SqlAudit
 from doorward.server.store.sql.blobs import SqlBlobs
 from doorward.server.store.sql.contents import SqlContents
@@ -29,6 +30,7 @@ class SqlTx:
     def __init__(self, connection: Connection, now: datetime) -> None:
         self._connection = connection
         self.now = now
+        self.judgement: Judgement | None = None
 
     def new_id(self, prefix: str) -> str:
         """Make an id of 128 random bits in 26 lower-case characters after the prefix."""

@@ -114,6 +114,7 @@ class Writer:
         with _begun(connection):
             tx = self._transaction(connection)
             for job in batch:
+                tx.judgement = None
                 connection.exec_driver_sql("SAVEPOINT command")
                 try:
                     job.result = job.command(tx)

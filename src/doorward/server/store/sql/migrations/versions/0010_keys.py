@@ -1,4 +1,4 @@
-"""API keys and the digests of their secrets."""
+"""API keys, the digests of their secrets, and the way from a request to its decisions."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -45,3 +45,4 @@ def upgrade() -> None:
     )
     op.create_index("ix_key_secrets_key", "key_secrets", ["key_id", "created_at"], unique=False)
     op.create_index("ix_key_secrets_expires_at", "key_secrets", ["expires_at"], unique=False)
+    op.create_index("ix_audit_request_id", "audit", ["request_id"], unique=False)

@@ -1,0 +1,1 @@
+"""Why somebody may, or might, or might not: the enforcement's own decisions, told."""
