@@ -287,7 +287,7 @@ class _Credentials:
             DelegationProver(self.tokens, self._index),
         )
         roles = self._settings.organization_roles
-        return Identities(self._guard, provers, roles, now, revoked)
+        return Identities(self._guard, provers, roles, now, revoked.since_proved)
 
 
 def _house(

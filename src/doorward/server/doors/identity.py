@@ -42,13 +42,13 @@ class Identities:
         provers: Sequence[Prover],
         organization_roles: Mapping[str, Role],
         clock: Callable[[], datetime],
-        revoked: Callable[[Caller], bool],
+        revoked_since: Callable[[Caller], bool],
     ) -> None:
         self._guard = guard
         self._provers = provers
         self._roles = organization_roles
         self._clock = clock
-        self._revoked = revoked
+        self._revoked_since = revoked_since
 
     async def of_request(self, scope: Scope, origin: Origin) -> Caller:
         """Give whoever sent a request.
@@ -85,7 +85,7 @@ class Identities:
 
     def _proved(self, prover: Prover, text: str, origin: Origin) -> Caller:
         who = prover.prove(text, origin, self._clock())
-        if self._revoked(who):
+        if self._revoked_since(who):
             raise NotAuthenticated(reason="revoked")
         return who
 

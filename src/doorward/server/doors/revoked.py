@@ -47,6 +47,15 @@ class Revoked:
         except StateUnavailable as exc:
             raise Busy from exc
 
+    def since_proved(self, who: Caller) -> bool:
+        """Say the same of a caller whose own rows were just asked; raises Busy."""
+        if who.credential.kind != API_KEY:
+            return self(who)
+        try:
+            return self._is_gone(Principal(who.user_id, org_id=who.organization_id))
+        except StateUnavailable as exc:
+            raise Busy from exc
+
     def _is_over(self, credential: Credential, who: Caller) -> bool:
         if credential.kind == API_KEY:
             key = self._keys.by_id(credential.id or "")

@@ -1,6 +1,6 @@
 """A key as kept: everything but what it was shown as."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
@@ -88,14 +88,17 @@ class Key:
 
     def caller(self, origin: Origin) -> Caller:
         """Give whom a request with this key comes from: its maker, within its bounds."""
-        return replace(
-            self.maker,
+        maker = self.maker
+        return Caller(
+            user_id=maker.user_id,
             credential=Credential(API_KEY, self.id),
             origin=origin,
+            organization_id=maker.organization_id,
+            organization_name=maker.organization_name,
+            organization_role=maker.organization_role,
             scopes=self.bounds.scopes,
             workspaces=self.bounds.workspaces,
             issued_at=self.created_at.timestamp(),
-            proved_at=None,
             lasting=True,
         )
 

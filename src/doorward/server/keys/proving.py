@@ -1,9 +1,11 @@
 """A key as presented, judged against its row as it is now."""
 
 import hmac
+from collections import OrderedDict
 from datetime import datetime
+from hashlib import sha256
 
-from doorward.server.keys.format import PREFIX, KeyText, read_key
+from doorward.server.keys.format import PREFIX, read_key
 from doorward.server.keys.model import Key, KeyStatus
 from doorward.server.keys.ports import KeyIndex, Proof
 from doorward.server.keys.sealing import Sealer
@@ -13,6 +15,7 @@ from doorward.server.problems import KeyNetworkRefused, NotAuthenticated, Proble
 
 _CHALLENGE = {"WWW-Authenticate": 'Bearer realm="doorward", error="invalid_token"'}
 _NOBODYS = bytes(32)
+_KNOWN_MAX = 10_000
 
 
 class KeyRefused(Exception):
@@ -36,6 +39,7 @@ class KeyProver:
         self._index = index
         self._sealer = sealer
         self._environments = environments
+        self._known: OrderedDict[bytes, tuple[str, bytes]] = OrderedDict()
 
     @staticmethod
     def is_one(text: str) -> bool:
@@ -48,7 +52,7 @@ class KeyProver:
         Whoever is refused is told nothing but that: the reason is for the trail. Raises
         NotAuthenticated, KeyRefused, Busy.
         """
-        proof = self._proof(self._written(text))
+        proof = self._proof(text)
         presented = Credential(API_KEY, proof.key.id)
         if proof.expires_at is not None and now >= proof.expires_at:
             raise KeyRefused(_refused("key-rotated-out"), presented)
@@ -58,21 +62,31 @@ class KeyProver:
         require_network(proof.key, origin, presented)
         return proof.key.caller(origin)
 
-    def _written(self, text: str) -> KeyText:
+    def _proof(self, text: str) -> Proof:
+        handle, digest = self._sealed(text)
+        proof = self._index.by_handle(handle)
+        matches = hmac.compare_digest(digest, _NOBODYS if proof is None else proof.digest)
+        if proof is None or not matches:
+            raise _refused("key-unknown")
+        return proof
+
+    def _sealed(self, text: str) -> tuple[str, bytes]:
+        """Give a key's handle and digest: facts about its characters, which may be remembered."""
+        name = sha256(text.encode()).digest()
+        sealed = self._known.get(name)
+        if sealed is None:
+            sealed = self._known[name] = self._seal(text)
+            if len(self._known) > _KNOWN_MAX:
+                self._known.popitem(last=False)
+        return sealed
+
+    def _seal(self, text: str) -> tuple[str, bytes]:
         written = read_key(text)
         if written is None:
             raise _refused("key-malformed")
         if self._environments and written.environment not in self._environments:
             raise _refused("key-environment")
-        return written
-
-    def _proof(self, written: KeyText) -> Proof:
-        proof = self._index.by_handle(written.handle)
-        digest = _NOBODYS if proof is None else proof.digest
-        matches = hmac.compare_digest(self._sealer.digest(written.text), digest)
-        if proof is None or not matches:
-            raise _refused("key-unknown")
-        return proof
+        return written.handle, self._sealer.digest(text)
 
 
 def require_network(key: Key, origin: Origin, presented: Credential) -> None:

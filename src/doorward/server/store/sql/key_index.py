@@ -8,9 +8,8 @@ is done where it is asked for, without a hop to another thread.
 import sqlite3
 import threading
 from collections import OrderedDict
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from msgspec import json
 from sqlalchemy import JSON, Engine
@@ -31,8 +30,7 @@ _COLUMNS = {column.name: column.type for column in keys.columns}
 _ALL = f"SELECT {', '.join(_COLUMNS)} FROM keys WHERE id = ?"  # noqa: S608 - our own names
 
 
-@dataclass(frozen=True, slots=True)
-class SqlProof:
+class SqlProof(NamedTuple):
     """One secret as it stands now, with its key."""
 
     key: Key
@@ -54,18 +52,20 @@ class SqlKeyIndex:
         if found is None:
             return None
         digest, expires_at, key_id, version = found
-        key = self._key(key_id, version)
+        key = self._known.get(key_id)
+        if key is None or key.version != version:
+            key = self._read(key_id)
         return None if key is None else SqlProof(key, digest, _instant(expires_at))
 
     def by_id(self, key_id: str) -> Key | None:
         """Give a key; raises Busy."""
         found = self._ask(_VERSION, key_id)
-        return None if found is None else self._key(key_id, found[0])
-
-    def _key(self, key_id: str, version: int) -> Key | None:
+        if found is None:
+            return None
         known = self._known.get(key_id)
-        if known is not None and known.version == version:
-            return known
+        return known if known is not None and known.version == found[0] else self._read(key_id)
+
+    def _read(self, key_id: str) -> Key | None:
         row = self._ask(_ALL, key_id)
         if row is None:
             return None
@@ -80,9 +80,10 @@ class SqlKeyIndex:
             if cursor is None:
                 cursor = self._local.cursor = self._connect().cursor()
             # All rows are fetched: an open statement would go on seeing the file as it was.
-            return next(iter(cursor.execute(statement, (value,)).fetchall()), None)
+            found = cursor.execute(statement, (value,)).fetchall()
         except sqlite3.Error as exc:
             raise Busy(headers={"Retry-After": "1"}) from exc
+        return found[0] if found else None
 
     def _connect(self) -> sqlite3.Connection:
         """Give the driver's own connection, which is closed with its thread."""
