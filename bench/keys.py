@@ -25,6 +25,8 @@ from doorward.server.permission.policy import Rights, decide
 from doorward.server.permission.roles import Role
 from doorward.server.permission.scopes import ALL_SCOPES
 from doorward.server.settings import load_settings
+from doorward.server.store.sql.key_index import SqlKeyIndex
+from doorward.server.store.sql.sqlite import open_engine
 from doorward.standin import Standin
 
 ROUNDS = 21
@@ -40,12 +42,14 @@ def run() -> list[dict]:
 
 
 async def _measured(folder: Path) -> list[dict]:
-    app = create_app(prepare(load_settings({}, data=folder / "data", port=8999)))
-    house: House = app._app._doors.house  # type: ignore[attr-defined]
+    settings = prepare(load_settings({}, data=folder / "data", port=8999))
+    app: Any = create_app(settings)
+    house: House = app._app._doors.house  # noqa: SLF001 - what the application runs on
     standin = Standin.open(folder / "data" / STANDIN.strip("/"))
     keys = [await _made(house, standin) for _ in range(KEYS)]
     session = standin.mint("alice", ttl=3600)
-    figures = await _proved(house, keys)
+    engine = open_engine(settings.database, durable=True)
+    figures = await _proved(house, lambda: KeyProver(SqlKeyIndex(engine), house.sealer), keys)
     figures += await _let_in(house, keys[0], session)
     await asyncio.to_thread(house.store.close)  # type: ignore[attr-defined]
     return figures
@@ -64,8 +68,8 @@ async def _made(house: House, standin: Standin) -> str:
     return text.text
 
 
-async def _proved(house: House, keys: list[str]) -> list[dict]:
-    prover = next(one for one in house.identities._provers if isinstance(one, KeyProver))
+async def _proved(house: House, new_prover: Callable[[], KeyProver], keys: list[str]) -> list[dict]:
+    prover, stranger = new_prover(), new_prover()
     secret, now = b"k" * 32, house.clock()
     rights = Rights(ALL_SCOPES, Role.EDITOR)
 
@@ -74,8 +78,9 @@ async def _proved(house: House, keys: list[str]) -> list[dict]:
         hmac.digest(secret, text.encode(), "sha256")
 
     async def forgotten() -> None:
-        prover._known.clear()
-        prover._index._known.clear()  # type: ignore[attr-defined]
+        nonlocal stranger
+        stranger = new_prover()
+        stranger.prove(keys[0], _ORIGIN, now)  # opens the file, once for each thread
 
     times = await time_in_turns(
         {
@@ -84,7 +89,9 @@ async def _proved(house: House, keys: list[str]) -> list[dict]:
                 _calling(lambda text: prover.prove(text, _ORIGIN, now), keys[:1], CALLS), CALLS
             ),
             "first": Candidate(
-                _calling(lambda text: prover.prove(text, _ORIGIN, now), keys, KEYS), KEYS, forgotten
+                _calling(lambda text: stranger.prove(text, _ORIGIN, now), keys[1:], KEYS - 1),
+                KEYS - 1,
+                forgotten,
             ),
             "decide": Candidate(
                 _calling(lambda _: decide(rights, Action.FILE_DELETE, "ws_1"), keys, CALLS), CALLS

@@ -98,3 +98,22 @@ def test_a_revoked_session_is_refused_by_the_house_at_once(house, alice):
 
     assert house.client.get("/api/v1/me", **me).status_code == 401
     assert alice.get("me").status_code == 200
+
+
+def test_whoever_was_banned_deleted_or_left_is_gone_at_once(standin, revocations):
+    standin.sign_in("alice", org="acme")
+    session = standin.sign_in("bob", org="acme")
+    org = session.org_id
+    assert not revocations.gone("user_bob", org)
+
+    standin.remove_member("bob", "acme")
+    assert revocations.gone("user_bob", org)
+    assert not revocations.gone("user_bob", None)
+
+    standin.ban("bob")
+    assert revocations.gone("user_bob", None)
+    standin.unban("bob")
+    assert not revocations.gone("user_bob", None)
+    standin.delete_user("bob")
+    assert revocations.gone("user_bob", None)
+    assert not revocations.gone("user_alice", org)

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from doorward.clerk.revocation import KEEP_SECONDS, Revocations
 from doorward.clerk.state.sqlite import SqliteState
 from doorward.fastapi import ClerkAuth
+from doorward.server.alerts.model import Thresholds
 from doorward.server.doors.asgi import App, Receive, Scope, Send, respond
 from doorward.server.doors.clerk import WEBHOOKS_PATH, ClerkDoor
 from doorward.server.doors.context import RequestContext
@@ -26,6 +27,7 @@ from doorward.server.doors.identity import Identities
 from doorward.server.doors.images.cache import ThumbnailCache
 from doorward.server.doors.images.thumbnails import Thumbnails
 from doorward.server.doors.knocks import Knocks
+from doorward.server.doors.metrics import METRICS_PATH, MetricsDoor
 from doorward.server.doors.passwords import Passwords
 from doorward.server.doors.problem_json import Render, send_problem
 from doorward.server.doors.rest.app import PREFIX as REST
@@ -58,7 +60,7 @@ from doorward.server.store.blobs.opening import Blobs, open_blobs, parts_of
 from doorward.server.store.sql.key_index import SqlKeyIndex
 from doorward.server.store.sql.sqlite import open_engine
 from doorward.server.store.sql.store import SqlStore
-from doorward.server.sweeper import keep_sweeping
+from doorward.server.sweeper import keep_looking, keep_sweeping
 from doorward.server.tokens.delegation import DelegationProver
 from doorward.server.tokens.signing import TokenSigner
 from doorward.server.uploads.model import Limits
@@ -113,17 +115,17 @@ def create_app(settings: Settings, clock: Clock | None = None) -> App:
     if standin is not None:
         below.append((f"{STANDIN}/", create_standin(standin, base_path=STANDIN)))
     documents = create_documents(lambda: openapi_of(rest))
-    doors = _Doors(house, tuple(below), hearing.door(house), documents)
-    life = _Life(
-        doors,
-        guard,
-        store,
-        blobs,
-        house.limits,
-        importer,
-        before_end=(house.knocks.flush, house.uses.flush),
-        standin=standin,
-    )
+    exact: dict[str, App] = {METRICS_PATH: MetricsDoor(store, settings.metrics_allowed)}
+    if (webhooks := hearing.door(house)) is not None:
+        exact[WEBHOOKS_PATH] = webhooks
+    doors = _Doors(house, tuple(below), exact, documents)
+    working: list[Callable[[], Coroutine[None, None, None]]] = [
+        lambda: keep_sweeping(store, blobs, house.limits),
+        lambda: keep_looking(store, _thresholds(settings)),
+    ]
+    if standin is not None:
+        working.append(lambda: keep_delivering(standin))
+    life = _Life(doors, guard, store, blobs, importer, working)
     return RequestContext(life, streaming=(TRANSFER, FASTIO_UPLOADS))
 
 
@@ -132,12 +134,12 @@ class _Doors:
     """Sends each request to the door that its path names; what none takes is not there.
 
     ``below`` holds doors by what their paths begin with, of which the first that fits counts;
-    ``webhooks`` has one path.
+    those of ``exact`` have one path.
     """
 
     house: House
     below: tuple[tuple[str, App], ...]
-    webhooks: App | None
+    exact: Mapping[str, App]
     documents: App
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -145,8 +147,8 @@ class _Doors:
         door = next((door for prefix, door in self.below if path.startswith(prefix)), None)
         if door is not None:
             await door(scope, receive, send)
-        elif self.webhooks is not None and path == WEBHOOKS_PATH:
-            await self.webhooks(scope, receive, send)
+        elif path in self.exact:
+            await self.exact[path](scope, receive, send)
         elif path in {"/openapi.json", "/docs"} or path.startswith("/docs/"):
             await self.documents(scope, receive, send)
         elif path in {"/healthz", "/readyz"}:
@@ -169,23 +171,19 @@ class _Life:
 
     def __init__(
         self,
-        doors: App,
+        doors: _Doors,
         guard: ClerkAuth,
         store: SqlStore,
         blobs: Blobs,
-        limits: Limits,
         importer: Importer,
-        before_end: Iterable[Callable[[], None]],
-        standin: Standin | None,
+        working: Iterable[Callable[[], Coroutine[None, None, None]]],
     ) -> None:
-        self._standin = standin
-        self._before_end = before_end
         self._doors = doors
         self._guard = guard
         self._store = store
         self._blobs = blobs
-        self._limits = limits
         self._importer = importer
+        self._working = working
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -198,12 +196,8 @@ class _Life:
     async def _lifespan(self, receive: Receive, send: Send) -> None:
         await receive()
         await self._warm_up()
-        working = [
-            asyncio.create_task(self._look_at_store()),
-            asyncio.create_task(keep_sweeping(self._store, self._blobs, self._limits)),
-        ]
-        if self._standin is not None:
-            working.append(asyncio.create_task(keep_delivering(self._standin)))
+        working = [asyncio.create_task(self._look_at_store())]
+        working += [asyncio.create_task(work()) for work in self._working]
         await send({"type": "lifespan.startup.complete"})
         await receive()
         await self._importer.close()
@@ -212,8 +206,8 @@ class _Life:
             with suppress(asyncio.CancelledError):
                 await task
         await self._blobs.leave()
-        for flush in self._before_end:
-            flush()
+        self._doors.house.knocks.flush()
+        self._doors.house.uses.flush()
         await asyncio.to_thread(self._store.close)
         await asyncio.to_thread(self._blobs.close)
         await send({"type": "lifespan.shutdown.complete"})
@@ -253,8 +247,8 @@ class _Hearing:
         # As long as anything lives that may have been bought before.
         keep = max(KEEP_SECONDS, settings.link_seconds_max, settings.upload_life_seconds)
         self.told = Revocations(self._state, keep_seconds=keep, now=self._now)
-        standing = StandinRevocations(settings.data / "standin") if standin else None
-        self.revoked = Revoked(self.told, standing, keys, _clock(clock))
+        issuer = StandinRevocations(settings.data / "standin") if standin else None
+        self.revoked = Revoked(self.told, issuer, keys, _clock(clock))
 
     def door(self, house: House) -> ClerkDoor | None:
         """Give the door, None where no secret is set to verify by."""
@@ -311,7 +305,7 @@ def _house(
         watch=Watch(store, revoked),
         thumbnails=Thumbnails(blobs, ThumbnailCache(settings.data / "thumbnails")),
         passwords=Passwords(),
-        uses=KeyUses(store),
+        uses=KeyUses(store, _thresholds(settings)),
         identities=credentials.identities(now, revoked),
         sealer=credentials.sealer,
         tokens=credentials.tokens,
@@ -321,6 +315,10 @@ def _house(
         end_token=lambda token, until: hearing.told.revoke_credential(token, until=until),
         parts=parts,
     )
+
+
+def _thresholds(settings: Settings) -> Thresholds:
+    return Thresholds(settings.alert_refusals, settings.alert_upload_bytes, settings.alert_factor)
 
 
 def _limits(settings: Settings, *, direct: bool) -> Limits:

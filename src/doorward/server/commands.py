@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Generic, Protocol, TypeVar
 
+from doorward.server.alerts.ports import AlertTx
 from doorward.server.audit.model import Attempt, Target
 from doorward.server.audit.service import record, record_problem
 from doorward.server.integrity.ports import IntegrityTx
@@ -16,7 +17,7 @@ T = TypeVar("T")
 log = logging.getLogger("doorward.commands")
 
 
-class Tx(IntegrityTx, Protocol):
+class Tx(IntegrityTx, AlertTx, Protocol):
     """A transaction over everything."""
 
 

@@ -93,6 +93,10 @@ class Settings:
     key_environments: frozenset[str] = frozenset()
     key_proved_seconds_max: int = 3600
     delegated_seconds: int = 600
+    alert_refusals: int = 50
+    alert_upload_bytes: int = 20 * GIBIBYTE
+    alert_factor: int = 5
+    metrics_allowed: tuple[Network, ...] = ()
     workspace_quota_bytes: int = 50 * GIBIBYTE
     stop_grace_seconds: int = 30
     outbound_allowed: tuple[Network, ...] = ()
@@ -173,6 +177,10 @@ class _Reader:
             key_environments=self.key_environments(),
             key_proved_seconds_max=self.number("DOORWARD_KEY_SIGN_IN_SECONDS", 3600, 60),
             delegated_seconds=self.number("DOORWARD_DELEGATED_SECONDS", 600, 60, 3600),
+            alert_refusals=self.number("DOORWARD_ALERT_REFUSALS", 50, 0),
+            alert_upload_bytes=self.number("DOORWARD_ALERT_UPLOAD_BYTES", 20 * GIBIBYTE, 0),
+            alert_factor=self.number("DOORWARD_ALERT_FACTOR", 5, 1),
+            metrics_allowed=self.networks("DOORWARD_METRICS_ALLOW"),
             workspace_quota_bytes=self.number("DOORWARD_QUOTA_BYTES", 50 * GIBIBYTE, 0),
             stop_grace_seconds=self.number("DOORWARD_STOP_GRACE_SECONDS", 30, 0, 3600),
             import_seconds_max=self.number("DOORWARD_IMPORT_SECONDS_MAX", 3600, 1, 86_400),

@@ -5,6 +5,8 @@ import logging
 from collections.abc import Callable
 from datetime import timedelta
 
+from doorward.server.alerts.model import Thresholds
+from doorward.server.alerts.service import look, tell
 from doorward.server.commands import Store, Tx
 from doorward.server.files.purging import purge_overdue, purge_removed
 from doorward.server.links.sweeping import remove_over
@@ -21,6 +23,7 @@ SECRETS_KEPT = timedelta(days=30)  # so that the trail tells one rotated out fro
 BIN_BATCH = 20  # each may be a folder of any size, and other commands wait meanwhile
 AT_ONCE = 8
 PERIOD_SECONDS = 5.0
+LOOK_SECONDS = 20.0
 
 
 async def recover(store: Store, blobs: BlobStore) -> None:
@@ -85,6 +88,16 @@ async def keep_sweeping(store: Store, blobs: BlobStore, limits: Limits) -> None:
             await sweep_rows(store, limits)
         except Exception:  # one sweep that fails must not be the last one
             log.exception("a sweep failed")
+
+
+async def keep_looking(store: Store, thresholds: Thresholds) -> None:
+    """Look for what an operator should know, again and again until cancelled."""
+    while True:
+        await asyncio.sleep(LOOK_SECONDS)
+        try:
+            tell(await store.write(lambda tx: look(tx, thresholds)))
+        except Exception:  # one look that fails must not be the last one
+            log.exception("the trail could not be looked at for alerts")
 
 
 def _forget(gone: list[str]) -> Callable[[Tx], None]:

@@ -20,12 +20,14 @@ class StandinRevocations:
         self._local = threading.local()
 
     def revoked(self, who: Principal) -> bool:
-        """Say whether the session is over, or whoever has none is no user or member any more."""
-        if who.session_id is not None:
-            return self.session_revoked(who.session_id)
-        if not self._finds(_USER, who.user_id):
+        """Say whether the caller's session is over."""
+        return self.session_revoked(who.session_id)
+
+    def gone(self, user_id: str, org_id: str | None) -> bool:
+        """Say whether somebody is no user any more, or no member of the organization."""
+        if not self._finds(_USER, user_id):
             return True
-        return who.org_id is not None and not self._finds(_MEMBER, who.user_id, who.org_id)
+        return org_id is not None and not self._finds(_MEMBER, user_id, org_id)
 
     def session_revoked(self, session_id: str | None) -> bool:
         """Say whether a session is revoked now."""

@@ -17,7 +17,7 @@ def bob(house):
 
 
 @pytest.fixture
-def room(alice, bob):
+def room(alice):
     """Bob, whose agent works here, is a viewer; Alice owns it."""
     room = alice.post("workspaces", name="Room").json()["id"]
     alice.post(f"workspaces/{room}/members", user_id="user_bob", role="viewer")
@@ -49,7 +49,7 @@ def test_the_agent_has_no_more_than_both_have(alice, agent, room):
     assert seen == [room]  # neither one's home is the other's
 
 
-def test_what_is_done_by_it_names_both_in_the_trail(alice, bob, agent, room):
+def test_what_is_done_by_it_names_both_in_the_trail(alice, agent, room):
     alice.patch(f"workspaces/{room}/members/user_bob", role="editor")
     acting = alice.lend(agent)
     acting.upload(room, "a.txt", b"for alice")
@@ -69,7 +69,7 @@ def test_a_scope_that_not_both_have_is_named_as_excess(alice, agent):
     assert answer.json()["excess"] == ["scope files:delete"]
 
 
-def test_it_dies_with_the_key(alice, bob, agent, room):
+def test_it_dies_with_the_key(alice, bob, agent):
     acting = alice.lend(agent)
 
     bob.delete(f"keys/{agent.id}")
@@ -77,7 +77,7 @@ def test_it_dies_with_the_key(alice, bob, agent, room):
     assert problem(acting.get("me")) == (401, "not_authenticated")
 
 
-def test_it_dies_with_the_session(house, alice, agent, room):
+def test_it_dies_with_the_session(house, agent):
     session = house.standin.sign_in("alice")
     made = agent.exchange(house.standin.token(session)).json()["access_token"]
     acting = type(agent)(house, "alice", {}, agent.id, made)
@@ -129,7 +129,7 @@ def test_what_was_bought_by_it_dies_with_either(house, alice, bob, agent, room):
     assert house.send(second, b"abc").status_code == 404
 
 
-def test_it_makes_no_workspaces_and_no_further_tokens(alice, agent, room):
+def test_it_makes_no_workspaces_and_no_further_tokens(alice, agent):
     acting = alice.lend(agent)
 
     assert acting.post("workspaces", name="x").status_code == 403
@@ -137,7 +137,7 @@ def test_it_makes_no_workspaces_and_no_further_tokens(alice, agent, room):
 
 
 @pytest.mark.parametrize("swap", ["key as subject", "stranger's session", "nothing"])
-def test_only_a_session_and_a_key_are_exchanged(house, alice, agent, swap):
+def test_only_a_session_and_a_key_are_exchanged(alice, agent, swap):
     forged = alice.token()[:-6] + "AAAAAA"
     subject = {"key as subject": agent.secret, "stranger's session": forged, "nothing": "x"}[swap]
 
@@ -147,7 +147,7 @@ def test_only_a_session_and_a_key_are_exchanged(house, alice, agent, swap):
     assert answer.json()["error"] in {"invalid_grant", "invalid_request"}
 
 
-def test_the_person_may_ask_for_it_with_the_agents_key(house, alice, agent):
+def test_the_person_may_ask_for_it_with_the_agents_key(alice, agent):
     form = {
         "grant_type": "urn:ietf:params:oauth:grant-type:token-exchange",
         "subject_token": alice.token(),

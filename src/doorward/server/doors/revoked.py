@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import datetime
+from typing import Protocol
 
 from doorward.clerk.revocation import Revocation
 from doorward.clerk.state.record import StateUnavailable
@@ -12,28 +13,34 @@ from doorward.server.permission.caller import API_KEY, DELEGATED_TOKEN, Caller, 
 from doorward.server.problems import Busy
 
 
+class Issuer(Revocation, Protocol):
+    """A stand-in that is asked itself: who is signed in, and who is there at all."""
+
+    def gone(self, user_id: str, org_id: str | None) -> bool:
+        """Say whether somebody is no user any more, or no member of the organization."""
+
+
 class Revoked:
     """Asks everybody who may know: what Clerk told us, the stand-in where one runs, and our rows.
 
-    ``told`` knows what was revoked by whom Clerk told us of; ``standing`` knows who is there at
-    all. A key is asked about in its rows, into which what Clerk tells is entered too.
+    A key is asked about in its rows, into which what Clerk tells is entered too.
     """
 
     def __init__(
         self,
         told: Revocation,
-        standing: Revocation | None,
+        issuer: Issuer | None,
         keys: KeyIndex,
         clock: Callable[[], datetime],
     ) -> None:
         self._told = told
-        self._standing = standing
+        self._issuer = issuer
         self._keys = keys
         self._clock = clock
 
     def revoked(self, who: Principal) -> bool:
         """Say whether the credential at hand is revoked now; raises StateUnavailable."""
-        return _says(self._told, who) or self._is_gone(who)
+        return _says(self._told, who) or (self._issuer is not None and _says(self._issuer, who))
 
     def __call__(self, who: Caller) -> bool:
         """Say whether the credential that bought something is revoked now; raises Busy.
@@ -52,7 +59,7 @@ class Revoked:
         if who.credential.kind != API_KEY:
             return self(who)
         try:
-            return self._is_gone(Principal(who.user_id, org_id=who.organization_id))
+            return self._is_gone(who)
         except StateUnavailable as exc:
             raise Busy from exc
 
@@ -60,7 +67,7 @@ class Revoked:
         if credential.kind == API_KEY:
             key = self._keys.by_id(credential.id or "")
             ended = key is None or key.status(self._clock()) is not KeyStatus.ACTIVE
-            return ended or self._is_gone(Principal(who.user_id, org_id=who.organization_id))
+            return ended or self._is_gone(who)
         if credential.kind == DELEGATED_TOKEN:
             return _says(self._told, Principal(None, credential_id=credential.id))
         return self.revoked(
@@ -72,8 +79,8 @@ class Revoked:
             )
         )
 
-    def _is_gone(self, who: Principal) -> bool:
-        return self._standing is not None and _says(self._standing, who)
+    def _is_gone(self, who: Caller) -> bool:
+        return self._issuer is not None and self._issuer.gone(who.user_id, who.organization_id)
 
 
 def _says(known: Revocation, who: Principal) -> bool:

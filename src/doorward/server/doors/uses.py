@@ -1,7 +1,10 @@
 """When keys were last used: noted in memory, and written together some seconds later."""
 
 import asyncio
+from collections.abc import Iterable
 
+from doorward.server.alerts.model import Thresholds
+from doorward.server.alerts.service import look_at_network, network_of, tell
 from doorward.server.commands import Store, Tx
 from doorward.server.permission.caller import Caller
 
@@ -11,14 +14,15 @@ LAZY_SECONDS = 5.0
 class KeyUses:
     """What one process has seen of keys and not written yet; a crash loses it, and no more."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, thresholds: Thresholds) -> None:
         self._store = store
-        self._seen: dict[str, Caller] = {}
+        self._thresholds = thresholds
+        self._seen: dict[tuple[str | None, str | None], Caller] = {}
         self._timer: asyncio.TimerHandle | None = None
 
     def note(self, who: Caller) -> None:
         """Note that a key was used now."""
-        self._seen[who.credential.id or ""] = who
+        self._seen[who.credential.id, network_of(who.origin.address)] = who
         if self._timer is None:
             self._timer = asyncio.get_running_loop().call_later(LAZY_SECONDS, self.flush)
 
@@ -28,9 +32,9 @@ class KeyUses:
             self._timer.cancel()
         self._timer, seen, self._seen = None, self._seen, {}
         if seen:
-            self._store.post(lambda tx: _write(tx, seen))
+            self._store.post(lambda tx: self._write(tx, seen.values()))
 
-
-def _write(tx: Tx, seen: dict[str, Caller]) -> None:
-    for key_id, who in seen.items():
-        tx.keys.used(key_id, tx.now, who.origin.address)
+    def _write(self, tx: Tx, seen: Iterable[Caller]) -> None:
+        for who in seen:
+            tx.keys.used(who.credential.id or "", tx.now, who.origin.address)
+            tell([look_at_network(tx, who, self._thresholds)])

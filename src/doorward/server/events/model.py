@@ -18,6 +18,7 @@ class EventType(StrEnum):
     UPLOAD_CREATED = "upload.created"
     UPLOAD_PROGRESS = "upload.progress"
     UPLOAD_COMPLETED = "upload.completed"
+    ALERT_RAISED = "alert.raised"
     UPLOAD_ENDED = "upload.ended"  # failed, aborted or expired: without a file
 
 

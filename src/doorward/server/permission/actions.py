@@ -42,6 +42,7 @@ class Action(Enum):
     LINK_UPDATE = ("link:update", Scope.FILES_WRITE, Role.VIEWER)
     LINK_KILL = ("link:kill", Scope.FILES_WRITE, Role.VIEWER)
     AUDIT_READ = ("audit:read", Scope.AUDIT_READ, Role.ADMIN)
+    ALERT_LIST = ("alert:list", Scope.AUDIT_READ, Role.ADMIN)
     KEY_CREATE = ("key:create", Scope.KEYS_MANAGE, None)
     KEY_LIST = ("key:list", Scope.KEYS_READ, None)
     KEY_READ = ("key:read", Scope.KEYS_READ, None)

@@ -28,6 +28,9 @@ class UploadRows(Protocol):
     def overdue(self, at: datetime, limit: int) -> list[Upload]:
         """List open uploads whose life is over."""
 
+    def count_open(self) -> int:
+        """Count the uploads under way."""
+
     def closed(self, before: datetime, limit: int) -> list[str]:
         """List uploads that ended at that time or earlier, by their ids."""
 

@@ -27,13 +27,14 @@ BODIES = {
 }
 OF_OTHER_THINGS = {"download_folder": 409, "read_thumbnail": 415}  # than a text file
 OF_THEIR_MAKER = {"read_link", "narrow_link", "kill_link"}
-OF_ONE_WORKSPACE = {"list_audit", "list_events", "list_links"}
+OF_ONE_WORKSPACE = {"list_alerts", "list_audit", "list_events", "list_links"}
 NOWHERE = {
     "workspace_id": "ws_" + "a" * 26,
     "file_id": "file_" + "a" * 26,
     "upload_id": "up_" + "a" * 26,
     "link_id": "link_" + "a" * 26,
     "key_id": "key_" + "a" * 26,
+    "request_id": "req_" + "a" * 32,
     "user_id": "user_nobody",
     "workspace": "ws_" + "a" * 26,
 }

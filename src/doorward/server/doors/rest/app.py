@@ -12,6 +12,7 @@ from doorward._version import __version__
 from doorward.server.doors.context import origin_of
 from doorward.server.doors.problem_json import problem_body, problem_headers
 from doorward.server.doors.rest import (
+    alerts,
     audit,
     decisions,
     events,
@@ -74,6 +75,7 @@ def create_rest() -> FastAPI:
         links.rest,
         imports.rest,
         events.rest,
+        alerts.rest,
         audit.rest,
         keys.rest,
         decisions.rest,

@@ -9,6 +9,7 @@ from sqlalchemy import (
     Boolean,
     Column,
     Dialect,
+    Float,
     ForeignKey,
     Index,
     Integer,
@@ -312,6 +313,30 @@ key_secrets = Table(
     Index("ix_key_secrets_expires_at", "expires_at"),
 )
 
+alerts = Table(
+    "alerts",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("kind", String, nullable=False),
+    Column("subject", String, nullable=False),
+    Column("workspace_id", String),
+    Column("first_at", Instant, nullable=False),
+    Column("last_at", Instant, nullable=False),
+    Column("amount", BigInteger, nullable=False),
+    Column("usual", Float, nullable=False),
+    Column("times", BigInteger, nullable=False),
+    Index("ix_alerts_subject", "kind", "subject", "first_at"),
+    Index("ix_alerts_workspace", "workspace_id", "first_at", "id"),
+)
+
+key_networks = Table(
+    "key_networks",
+    metadata,
+    Column("key_id", ForeignKey("keys.id"), primary_key=True),
+    Column("network", String, primary_key=True),
+    Column("first_at", Instant, nullable=False),
+)
+
 audit = Table(
     "audit",
     metadata,
@@ -338,5 +363,11 @@ audit = Table(
     Index("ix_audit_workspace", "workspace_id", "sequence"),
     Index("ix_audit_actor", "actor_id", "sequence"),
     Index("ix_audit_request_id", "request_id"),
+    Index("ix_audit_refused", "time", sqlite_where=text("outcome != 'allowed'")),
+    Index(
+        "ix_audit_uploaded",
+        "time",
+        sqlite_where=text("action = 'upload:finish' AND outcome = 'allowed'"),
+    ),
     sqlite_autoincrement=True,
 )

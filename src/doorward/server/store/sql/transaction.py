@@ -8,6 +8,7 @@ from functools import cached_property
 from sqlalchemy import Connection
 
 from doorward.server.permission.judgement import Judgement
+from doorward.server.store.sql.alerts import SqlAlerts
 from doorward.server.store.sql.audit import SqlAudit
 from doorward.server.store.sql.blobs import SqlBlobs
 from doorward.server.store.sql.contents import SqlContents
@@ -46,6 +47,11 @@ class SqlTx:
     def members(self) -> SqlMembers:
         """The members."""
         return SqlMembers(self._connection)
+
+    @cached_property
+    def alerts(self) -> SqlAlerts:
+        """The alerts."""
+        return SqlAlerts(self._connection)
 
     @cached_property
     def keys(self) -> SqlKeys:

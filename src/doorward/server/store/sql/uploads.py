@@ -61,6 +61,7 @@ _THESE: BindParameter[str] = bindparam("uploads", expanding=True)
 _REMOVE_DIRECT = delete(direct_uploads).where(direct_uploads.c.upload_id.in_(_THESE))
 _REMOVE = delete(uploads).where(uploads.c.id.in_(_THESE))
 _OPEN = ("pending", "receiving")
+_COUNT_OPEN = select(func.count()).select_from(uploads).where(uploads.c.status.in_(_OPEN))
 
 
 class SqlUploads:
@@ -93,6 +94,10 @@ class SqlUploads:
     def overdue(self, at: datetime, limit: int) -> list[Upload]:
         """List open uploads whose life is over."""
         return self._open(uploads.c.expires_at <= at, limit)
+
+    def count_open(self) -> int:
+        """Count the uploads under way."""
+        return self._connection.execute(_COUNT_OPEN).scalar_one()
 
     def receiving(self, limit: int) -> list[Upload]:
         """List uploads that say that bytes are coming, or that are to be made of others."""

@@ -1,0 +1,1 @@
+"""What an operator should look at: found in the trail, told once, counted while it lasts."""
