@@ -21,6 +21,7 @@ from doorward.client.model import (
     Page,
     SharedLink,
     Upload,
+    Usage,
     Version,
     Workspace,
 )
@@ -89,6 +90,10 @@ class AsyncDoorward:
     async def me(self) -> Me:
         """Say who the server takes you for."""
         return await self.run(calls.me())
+
+    async def usage(self) -> Usage:
+        """Read storage and credits of your organization, or your own, and your limits."""
+        return await self.run(calls.usage())
 
     def workspaces(self) -> AsyncIterator[Workspace]:
         """Give the workspaces you are in."""

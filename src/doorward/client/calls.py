@@ -18,6 +18,7 @@ from doorward.client.model import (
     Page,
     SharedLink,
     Upload,
+    Usage,
     Version,
     Workspace,
 )
@@ -56,6 +57,11 @@ Turn = Callable[[str | None], Call[Page[T]]]
 def me() -> Call[Me]:
     """Who am I?"""
     return Call("GET", "/me", Me)
+
+
+def usage() -> Call[Usage]:
+    """Read storage, credits and limits."""
+    return Call("GET", "/usage", Usage)
 
 
 def workspaces(cursor: str | None = None) -> Call[Page[Workspace]]:

@@ -20,6 +20,7 @@ from doorward.client.model import (
     Page,
     SharedLink,
     Upload,
+    Usage,
     Version,
     Workspace,
 )
@@ -86,6 +87,10 @@ class Doorward:
     def me(self) -> Me:
         """Say who the server takes you for."""
         return self.run(calls.me())
+
+    def usage(self) -> Usage:
+        """Read storage and credits of your organization, or your own, and your limits."""
+        return self.run(calls.usage())
 
     def workspaces(self) -> Iterator[Workspace]:
         """Give the workspaces you are in."""

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -25,6 +25,9 @@ from doorward.server.doors.house import House
 from doorward.server.doors.images.cache import ThumbnailCache
 from doorward.server.doors.images.thumbnails import Thumbnails
 from doorward.server.doors.knocks import Knocks
+from doorward.server.doors.limits.gate import Gate
+from doorward.server.doors.limits.limiting import Limiting
+from doorward.server.doors.limits.metering import Metering
 from doorward.server.doors.passwords import Passwords
 from doorward.server.doors.problem_json import Render, send_problem
 from doorward.server.doors.rest.app import PREFIX as REST
@@ -44,6 +47,9 @@ from doorward.server.doors.transfer.shared import LinkDoor
 from doorward.server.doors.transfer.upload import UploadDoor
 from doorward.server.doors.transfer.watching import Watch
 from doorward.server.files.model import Node
+from doorward.server.limits.gcra import MICROSECONDS
+from doorward.server.limits.memory import MemoryLimits
+from doorward.server.limits.ports import Limiter
 from doorward.server.links.urls import DOWNLOAD_PATH, UrlSigner
 from doorward.server.links.urls import UPLOAD_PATH as TRANSFER
 from doorward.server.outbound.sending import Outbound
@@ -77,7 +83,9 @@ def create_app(settings: Settings, clock: Clock | None = None) -> App:
     blobs = open_blobs(settings)
     hearing = _Hearing(settings, standin, clock)
     guard = _guard(settings, standin, hearing.revoked, clock)
-    house = _house(settings, store, blobs, hearing.revoked, now)
+    limiter = _limiter(settings, clock)
+    limiting = Limiting(limiter, settings.limits, by_address=settings.knows_addresses)
+    house = _house(settings, store, blobs, hearing.revoked, now, limiting)
     receiver = Receiver(house)
     importer = Importer(
         house,
@@ -104,7 +112,13 @@ def create_app(settings: Settings, clock: Clock | None = None) -> App:
     if standin is not None:
         below.append((f"{STANDIN}/", create_standin(standin, base_path=STANDIN)))
     documents = create_documents(lambda: openapi_of(rest))
-    doors = _Doors(house, tuple(below), hearing.door(house), documents)
+    doors = Gate(_Doors(house, tuple(below), hearing.door(house), documents), house)
+
+    async def before_end() -> None:
+        house.knocks.flush()
+        house.metering.flush()
+        await limiter.aclose()
+
     life = _Life(
         doors,
         guard,
@@ -112,10 +126,11 @@ def create_app(settings: Settings, clock: Clock | None = None) -> App:
         blobs,
         house.limits,
         importer,
-        before_end=house.knocks.flush,
+        before_end=before_end,
         standin=standin,
     )
-    return RequestContext(life, streaming=(TRANSFER, FASTIO_UPLOADS))
+    streaming = (TRANSFER, FASTIO_UPLOADS)
+    return RequestContext(life, streaming=streaming, proxies=settings.trusted_proxies)
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,7 +181,7 @@ class _Life:
         blobs: Blobs,
         limits: Limits,
         importer: Importer,
-        before_end: Callable[[], None],
+        before_end: Callable[[], Awaitable[None]],
         standin: Standin | None,
     ) -> None:
         self._standin = standin
@@ -203,7 +218,7 @@ class _Life:
             with suppress(asyncio.CancelledError):
                 await task
         await self._blobs.leave()
-        self._before_end()
+        await self._before_end()
         await asyncio.to_thread(self._store.close)
         await asyncio.to_thread(self._blobs.close)
         await send({"type": "lifespan.shutdown.complete"})
@@ -262,6 +277,7 @@ def _house(
     blobs: Blobs,
     revoked: Revoked,
     now: Callable[[], datetime],
+    limiting: Limiting,
 ) -> House:
     parts = parts_of(blobs)
     return House(
@@ -277,6 +293,8 @@ def _house(
         thumbnails=Thumbnails(blobs, ThumbnailCache(settings.data / "thumbnails")),
         passwords=Passwords(),
         link_seconds_max=settings.link_seconds_max,
+        limiting=limiting,
+        metering=Metering(store, settings.plans, now),
         parts=parts,
     )
 
@@ -295,7 +313,24 @@ def _limits(settings: Settings, *, direct: bool) -> Limits:
             denied_extensions=settings.denied_extensions,
         ),
         direct=direct,
+        plans=settings.plans,
     )
+
+
+def _limiter(settings: Settings, clock: Clock | None) -> Limiter:
+    """Give what keeps buckets: the bus where one is named, else this process.
+
+    Time that only goes on, since a clock that is set back would keep everybody waiting for it.
+    """
+    if clock is None:
+        alone = MemoryLimits(lambda: time.monotonic_ns() // 1000)
+    else:
+        alone = MemoryLimits(lambda: int(clock() * MICROSECONDS))
+    if settings.bus_url is None:
+        return alone
+    from doorward.server.store.bus.limits import RedisLimits
+
+    return RedisLimits(settings.bus_url, alone)
 
 
 def _guard(

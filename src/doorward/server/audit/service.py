@@ -5,7 +5,7 @@ from doorward.server.audit.ports import Transaction
 from doorward.server.paging import Listed, Page, listed
 from doorward.server.problems import Problem, WebhookRefused
 
-_DENIED_STATUS = frozenset({401, 403, 404, 410})
+_DENIED_STATUS = frozenset({401, 402, 403, 404, 410, 429})
 
 
 def record(

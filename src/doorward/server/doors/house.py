@@ -7,12 +7,16 @@ from datetime import datetime
 from doorward.server.commands import Store
 from doorward.server.doors.images.thumbnails import Thumbnails
 from doorward.server.doors.knocks import Knocks
+from doorward.server.doors.limits.limiting import Limiting
+from doorward.server.doors.limits.metering import Metering
+from doorward.server.doors.limits.moving import Moving
 from doorward.server.doors.passwords import Passwords
 from doorward.server.doors.transfer.watching import Watch
 from doorward.server.links.urls import UrlSigner
 from doorward.server.permission.caller import Caller
 from doorward.server.uploads.model import Limits, Upload
 from doorward.server.uploads.ports import BlobStore, PartStore
+from doorward.server.usage.costs import Meter
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,8 +35,14 @@ class House:
     thumbnails: Thumbnails
     passwords: Passwords
     link_seconds_max: int
+    limiting: Limiting
+    metering: Metering
     parts: PartStore | None = None
 
     def url_of(self, upload: Upload) -> str:
         """Give the signed URL that takes an upload's bytes."""
         return self.signer.upload_url(upload.id, upload.link_id or "", upload.url_expires_at)
+
+    def moving(self, who: Caller, meter: Meter) -> Moving:
+        """Give what pays for the bytes of one request, and counts them."""
+        return Moving(self.limiting, self.metering, who, meter)

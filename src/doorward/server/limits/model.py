@@ -10,6 +10,7 @@ from doorward.server.permission.actions import Action
 from doorward.server.permission.caller import Caller
 
 HOUR_SECONDS = 3600
+SESSION = "session"
 
 
 class Bucket(StrEnum):
@@ -128,6 +129,16 @@ class LimitSettings:
 
     rates: Mapping[Bucket, Rate] = field(default_factory=dict)
     budgets: Budgets = NO_BUDGETS
+
+
+def counted_as(who: Caller) -> str:
+    """Name what budgets and the limit of a credential are counted by.
+
+    Of a person's sessions all count together: who signs in anew has not become somebody else.
+    """
+    if who.credential.kind == SESSION:
+        return f"{SESSION}:{who.user_id}"
+    return f"{who.credential.kind}:{who.credential.id}"
 
 
 def budgets_of(who: Caller) -> Budgets | None:

@@ -19,6 +19,7 @@ from doorward.server.doors.rest import (
     imports,
     links,
     uploads,
+    usage,
     workspaces,
 )
 from doorward.server.doors.rest.operations import Operations
@@ -72,6 +73,7 @@ def create_rest() -> FastAPI:
         imports.rest,
         events.rest,
         audit.rest,
+        usage.rest,
     ):
         app.include_router(door.router, prefix=PREFIX)
     app.add_exception_handler(Problem, _on_problem)

@@ -2,20 +2,23 @@
 
 from collections import OrderedDict
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Protocol
 
 from doorward.clerk.refusals import NotAuthenticated as ClerkNotAuthenticated
 from doorward.clerk.refusals import Unavailable as ClerkUnavailable
 from doorward.identity.principal import Principal
+from doorward.server.audit.model import Attempt
 from doorward.server.doors.asgi import App, Receive, Scope, Send
 from doorward.server.doors.context import origin_of
 from doorward.server.doors.house import House
 from doorward.server.doors.knocks import knock
+from doorward.server.doors.limits.fields import telling
 from doorward.server.doors.problem_json import Render, send_problem
 from doorward.server.doors.rest.call import Call
 from doorward.server.permission.caller import Caller, Credential, Origin
 from doorward.server.permission.roles import Role
-from doorward.server.problems import KeysUnavailable, NotAuthenticated, Problem
+from doorward.server.problems import KeysUnavailable, NotAuthenticated, Problem, RateLimited
 from doorward.server.workspaces.service import welcome
 
 _WELCOMED_MAX = 10_000
@@ -55,12 +58,23 @@ class Entrance:
         try:
             who = await self._identify(scope, origin)
         except Problem as problem:
-            await self._house.knocks.record(knock(scope), problem)
-            await self._render(send, problem, origin.request_id)
+            if isinstance(problem, NotAuthenticated):
+                await self._house.limiting.fail(origin)
+            await self._refuse(send, knock(scope), problem)
+            return
+        try:
+            standings = await self._house.limiting.enter(who)
+        except RateLimited as problem:
+            await self._refuse(send, replace(knock(scope), who=who), problem)
             return
         await self._welcome(who)
-        scope["state"]["call"] = Call(self._house, who)
-        await self._app(scope, receive, send)
+        scope["state"]["call"] = Call(self._house, who, standings=standings)
+        await self._app(scope, receive, telling(send, standings))
+
+    async def _refuse(self, send: Send, attempt: Attempt, problem: Problem) -> None:
+        await self._house.knocks.record(attempt, problem)
+        request_id = attempt.who.origin.request_id if attempt.who else ""
+        await self._render(send, problem, request_id)
 
     async def _identify(self, scope: Scope, origin: Origin) -> Caller:
         try:

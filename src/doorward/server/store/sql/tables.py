@@ -74,6 +74,17 @@ workspaces = Table(
     Column("reserved_bytes", BigInteger, nullable=False, server_default="0"),
     Column("deleted_at", Instant),
     Column("policy", JSON(none_as_null=True)),
+    Index("ix_workspaces_organization_id", "organization_id"),
+    Index("ix_workspaces_created_by", "created_by"),
+)
+
+usage = Table(
+    "usage",
+    metadata,
+    Column("account_id", String, primary_key=True),
+    Column("month", String, primary_key=True),
+    Column("meter", String, primary_key=True),
+    Column("amount", BigInteger, nullable=False),
 )
 
 members = Table(
