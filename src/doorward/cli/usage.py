@@ -33,10 +33,10 @@ def _lines(found: Usage) -> list[str]:
     storage, credits_ = found.storage, found.credits
     quota = "" if storage.quota_bytes is None else f" of {human_size(storage.quota_bytes)}"
     limit = "" if credits_.limit is None else f" of {credits_.limit}"
+    used, promised = human_size(storage.used_bytes), human_size(storage.reserved_bytes)
     lines = [
         f"{found.account.type:<14}{found.account.id}",
-        f"{'storage':<14}{human_size(storage.used_bytes)}{quota}, "
-        f"{human_size(storage.reserved_bytes)} promised to uploads",
+        f"{'storage':<14}{used}{quota}, {promised} promised to uploads",
         f"{'credits':<14}{credits_.used:g}{limit}, until {credits_.resets_at:%Y-%m-%d}",
     ]
     return lines + [
