@@ -80,12 +80,17 @@ class MemoryLimits:
 
     async def take(self, *charges: Charge) -> list[int]:
         """Take charges in their order, up to the first that is refused."""
-        now_us = self._now_us()
+        now_us, kinds = self._now_us(), self._kinds
         slacks: list[int] = []
         for key, rate, cost, keep in charges:
-            buckets = self._of(key)
-            draws = buckets.take if keep else buckets.look
-            slack = draws(key, rate, cost, now_us)
+            kind = key.partition(":")[0]
+            buckets = kinds.get(kind)
+            if buckets is None:
+                buckets = kinds[kind] = Buckets(self._most)
+            if keep:
+                slack = buckets.take(key, rate, cost, now_us)
+            else:
+                slack = buckets.look(key, rate, cost, now_us)
             slacks.append(slack)
             if slack < 0:
                 break
@@ -93,10 +98,3 @@ class MemoryLimits:
 
     async def aclose(self) -> None:
         """Nothing is held open."""
-
-    def _of(self, key: str) -> Buckets:
-        kind = key.partition(":")[0]
-        found = self._kinds.get(kind)
-        if found is None:
-            found = self._kinds[kind] = Buckets(self._most)
-        return found
