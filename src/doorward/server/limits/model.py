@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from enum import StrEnum
+from functools import cache
 from typing import Any
 
 from doorward.server.limits.gcra import Rate
@@ -45,6 +46,7 @@ _BY_VERB = dict.fromkeys(("delete", "remove", "kill", "purge", "abort"), Bucket.
 _MAKES_SECRETS = dict.fromkeys(("key:create", "key:rotate"), Bucket.TOKENS)
 
 
+@cache
 def bucket_of(action: Action | None) -> Bucket | None:
     """Say which bucket an action draws from beside the caller's own, by the words of its name.
 

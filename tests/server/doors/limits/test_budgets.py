@@ -125,3 +125,35 @@ def test_of_a_keys_budget_and_the_operators_the_smaller_holds(house_with, monkey
     statuses = [alice.get("me").status_code for _ in range(5)]
 
     assert statuses.count(200) == min(3, own.calls)
+
+
+def test_a_link_that_is_used_up_costs_its_maker_nothing_more(house_with):
+    house = house_with(DOORWARD_BUDGET_BYTES="100000")
+    alice = house.person("alice")
+    file = alice.upload(alice.home(), "a", b"a" * 1000)["id"]
+    link = alice.post(f"files/{file}/link", uses=1).json()
+    from_elsewhere = {"client": ("192.0.2.9", 1), "user-agent": "another"}
+
+    assert house.ask("GET", link["url"]).status_code == 200
+    assert house.ask("GET", link["url"], **from_elsewhere).status_code == 410
+    range_ = house.ask("GET", link["url"], range="bytes=0-9").status_code
+
+    assert range_ == 410
+    assert used_of(house, "budget-bytes") == 2000
+
+
+def test_what_a_cut_download_did_not_send_comes_back(house_with):
+    house = house_with(DOORWARD_BUDGET_BYTES="100000000")
+    alice = house.person("alice")
+    size = 8 << 20
+    file = alice.upload(alice.home(), "a", b"a" * size)["id"]
+    link = alice.post(f"files/{file}/link").json()
+
+    taken, _ = house.cut_after_first(
+        link["url"], lambda: alice.delete(f"links/{link['id']}"), wait_seconds=3.0
+    )
+
+    assert 0 < taken < size
+    assert size + taken <= used_of(house, "budget-bytes") <= size + taken + (1 << 20)
+    amounts = alice.get("usage").json()["credits"]["amounts"]
+    assert size > amounts["downloaded_bytes"] >= taken - (1 << 20)

@@ -172,6 +172,8 @@ def test_kinds_of_calls_are_limited_by_themselves(house_with, name, call):
     assert problem(answers[-1]) == CODE
     assert answers[-1].json()["limit"] == name.lower()
     assert [answer.status_code for answer in answers].count(429) in {2, 3}
+    (told,) = answers[-1].headers.get_list("ratelimit")
+    assert told.startswith(f'"{name.lower()}";r=0;')
     assert alice.get("me").status_code == 200
     (row,) = {row[:3] for row in trail(house, f"limit-{name.lower()}")}
     assert row[1:] == ("denied", "user_alice")
@@ -190,9 +192,40 @@ def test_a_signed_url_is_limited_and_a_signature_that_is_wrong_counts_for_the_ad
     wrong = [house.ask("GET", forged).status_code for _ in range(6)]
 
     assert [answer.status_code for answer in answers] == [200] * 3 + [429]
-    assert answers[0].headers["ratelimit"] == '"link";r=2;t=20'
+    assert [answer.headers["ratelimit"] for answer in answers[::3]] == [
+        '"link";r=2;t=20',
+        '"link";r=0;t=60',
+    ]
     assert wrong == [403] * 4 + [429] * 2
     assert house.ask("GET", other, client=("192.0.2.9", 1)).status_code == 200
+
+
+def test_a_flood_at_a_signed_url_does_not_fill_the_trail(house_with):
+    house = house_with(DOORWARD_LIMIT_LINK="1/3600")
+    alice = house.person("alice")
+    upload = alice.declare(alice.home(), "a.txt", 3).json()["url"]
+    file = alice.upload(alice.home(), "b.txt", b"b")["id"]
+    download = alice.post(f"files/{file}/link").json()["url"]
+
+    flood = [house.ask("GET", url).status_code for url in (upload, download) for _ in range(100)]
+
+    assert flood.count(429) == 198
+    assert len(trail(house, "limit-link")) < 2 * ONE_BY_ONE_MAX + 20
+
+
+def test_a_forged_webhook_counts_for_its_address(house_with):
+    secret = "whsec_" + "A" * 32
+    house = house_with(
+        DOORWARD_LIMIT_FAILURES="2/60", CLERK_WEBHOOK_SIGNING_SECRET=secret, DOORWARD_STANDIN="on"
+    )
+    forged = {"svix-id": "msg_1", "svix-timestamp": "1", "svix-signature": "v1,AAAA"}
+
+    answers = [
+        house.client.post("/webhooks/clerk", content=b"{}", headers=forged).status_code
+        for _ in range(4)
+    ]
+
+    assert answers == [400, 400, 429, 429]
 
 
 def test_an_upload_url_is_limited_and_what_came_stays(house_with):

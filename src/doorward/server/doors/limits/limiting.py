@@ -9,6 +9,7 @@ from doorward.server.limits.addresses import place_of
 from doorward.server.limits.gcra import verdict
 from doorward.server.limits.model import (
     HOUR_SECONDS,
+    NO_BUDGETS,
     SESSION,
     SPENT_BY,
     Bucket,
@@ -50,9 +51,9 @@ class Limiting:
 
     async def fail(self, origin: Origin) -> None:
         """Count a credential or signature that was refused, against the address alone."""
-        if self._by_address:
-            place = place_of(origin.address)
-            await self._limiter.take(*self._charge(Bucket.FAILURES, place))
+        failed = self._charge(Bucket.FAILURES, place_of(origin.address))
+        if self._by_address and failed:
+            await self._limiter.take(*failed)
 
     async def enter(self, who: Caller) -> list[Standing]:
         """Count a call of a verified caller; raises RateLimited, BudgetExhausted."""
@@ -105,13 +106,15 @@ class Limiting:
 
     def _charge(self, bucket: Bucket, key: str, *, keep: bool = True) -> list[Charge]:
         rate = self._rates.get(bucket)
-        return [] if rate is None else [Charge(f"{bucket.value}:{key}", rate, 1, keep)]
+        return [] if rate is None else [Charge(f"{bucket}:{key}", rate, 1, keep)]
 
     def _of_budget(
         self, who: Caller, spent: Spent, amount: int, *, keep: bool = True
     ) -> list[Charge]:
         """Give what takes an amount; raises BudgetExhausted where the budget is nothing at all."""
         budgets = self.budgets(who)
+        if budgets is NO_BUDGETS:
+            return []
         if budgets.limit(spent) == 0 and amount > 0:
             raise BudgetExhausted(
                 f"This credential may spend no {spent.value}.",
