@@ -15,13 +15,14 @@ from pathlib import Path
 
 from bench.transferring import QUICK
 
-NAMES = ["guard", "keys", "state", "install", "transfer", "start"]
+NAMES = ["guard", "keys", "state", "limits", "install", "transfer", "start"]
 IN_PARTS = {"transfer"}
 VERSIONED = [
     "clerk-backend-api",
     "cryptography",
     "fastapi",
     "fastapi-clerk-auth",
+    "limits",
     "pyjwt",
     "starlette",
     "uvicorn",

@@ -44,7 +44,7 @@ def run() -> list[dict]:
 async def _measured(folder: Path) -> list[dict]:
     settings = prepare(load_settings({}, data=folder / "data", port=8999))
     app: Any = create_app(settings)
-    house: House = app._app._doors.house  # noqa: SLF001 - what the application runs on
+    house: House = app._app._doors._house  # noqa: SLF001 - what the application runs on
     standin = Standin.open(folder / "data" / STANDIN.strip("/"))
     keys = [await _made(house, standin) for _ in range(KEYS)]
     session = standin.mint("alice", ttl=3600)

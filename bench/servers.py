@@ -152,6 +152,7 @@ def doorward(data: Path, workers: int, durability: str) -> Iterator[Doorward]:
     environ = {
         "DOORWARD_DURABILITY": durability,
         "DOORWARD_QUOTA_BYTES": str(1 << 50),
+        "DOORWARD_LIMITS": "off",
         "DOORWARD_UPLOAD_URL_SECONDS": "86400",
     }
     with running(command, port, **environ) as process:

@@ -264,9 +264,13 @@ class House:
         from doorward.server.sweeper import sweep, sweep_bin, sweep_rows
 
         life = self.client.app._app
-        self.client.portal.call(sweep_bin, life._store, life._doors.house.limits)
+        self.client.portal.call(sweep_bin, life._store, self.inside().limits)
         self.client.portal.call(sweep, life._store, life._blobs)
-        self.client.portal.call(sweep_rows, life._store, life._doors.house.limits)
+        self.client.portal.call(sweep_rows, life._store, self.inside().limits)
+
+    def inside(self):
+        """What the doors reach of the house."""
+        return self.client.app._app._doors._house
 
     def store(self):
         """The store of rows that the house runs on."""

@@ -3,6 +3,7 @@
 import filecmp
 import json
 import os
+import re
 import subprocess
 import sys
 
@@ -203,6 +204,22 @@ def test_exit_statuses_tell_what_kind_of_no_it_is(run, alice):
     assert "Did you mean 'serve'" in run("sevre", status=2).stderr
 
 
+def test_usage_shows_storage_credits_and_limits(alice, tmp_path):
+    (tmp_path / "a.txt").write_bytes(b"a" * 2048)
+    before = json.loads(alice("usage", "--json").stdout)
+    alice("put", tmp_path / "a.txt")
+
+    after = json.loads(alice("usage", "--json").stdout)
+    shown = alice("usage").stdout
+
+    assert after["storage"]["used_bytes"] - before["storage"]["used_bytes"] == 2048
+    assert {row["name"] for row in after["limits"]} >= {"principal", "uploads"}
+    assert re.search(r"^user +user_alice\S*$", shown, re.MULTILINE)
+    assert re.search(r"^storage +.* of 50.* promised to uploads$", shown, re.MULTILINE)
+    assert re.search(r"^credits +[0-9.e-]+ of 5000, until [0-9-]{10}$", shown, re.MULTILINE)
+    assert re.search(r"^principal +[0-9]+ left of 12000 in 60 s$", shown, re.MULTILINE)
+
+
 @pytest.mark.usefixtures("alice")
 def test_what_was_remembered_is_private_and_goes_to_its_server_only(run, tmp_path):
     kept = tmp_path / "config/doorward/credentials.json"
@@ -243,7 +260,8 @@ def test_version_and_overview_load_next_to_nothing():
 
 
 @pytest.mark.parametrize(
-    "command", ["serve", "doctor", "dev", "login", "whoami", "ws", "ls", "put", "get", "rm"]
+    "command",
+    ["serve", "doctor", "dev", "login", "whoami", "ws", "ls", "put", "get", "rm", "usage"],
 )
 def test_every_command_helps_with_an_example(run, command):
     assert "doorward" in run(command, "--help").stdout.partition("Example")[2] or (

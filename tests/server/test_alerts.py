@@ -16,7 +16,7 @@ def house(house_with):
 
 def looked(house) -> list:
     """Look at the trail now, as the server does every few seconds."""
-    thresholds = house.client.app._app._doors.house.uses._thresholds
+    thresholds = house.inside().uses._thresholds
     return house.client.portal.call(house.store().write, lambda tx: look(tx, thresholds))
 
 
@@ -82,7 +82,7 @@ def test_after_quiet_the_same_again_is_a_new_alert(house, alice):
 def test_a_flood_of_made_up_credentials_is_told_by_its_address(house):
     for _ in range(30):
         house.client.get("/api/v1/me", headers={"Authorization": "Bearer dw_live_nonsense"})
-    knocks = house.client.app._app._doors.house.knocks
+    knocks = house.inside().knocks
     house.client.portal.call(knocks.flush)
 
     found = looked(house)
@@ -100,7 +100,7 @@ def test_a_key_used_from_a_network_that_is_new_to_it_is_told_once(house, alice):
 
     def use(address: str) -> None:
         house.ask("GET", "/api/v1/me", client=(address, 1), **bearer)
-        house.client.portal.call(house.client.app._app._doors.house.uses.flush)
+        house.client.portal.call(house.inside().uses.flush)
         house.client.portal.call(house.store().write, lambda _: None)
 
     for address in ("192.0.2.1", "192.0.2.77", "198.51.100.9", "198.51.100.10", "192.0.2.5"):

@@ -2,6 +2,8 @@ from ipaddress import ip_network
 
 import pytest
 
+from doorward.server.limits.model import Bucket
+from doorward.server.limits.plans import Plan
 from doorward.server.permission.roles import Role
 from doorward.server.settings import SettingsInvalid, load_settings
 
@@ -89,7 +91,16 @@ def test_settings_never_show_a_secret():
         ({"DOORWARD_STORAGE_URL": "az://b"}, "AZURE_STORAGE_ACCOUNT_NAME"),
         ({"DOORWARD_STORAGE_URL": "fastio://4123"}, "FASTIO_API_KEY"),
         ({"DOORWARD_STORAGE_URL": "s3://b", "AWS_ACCESS_KEY_ID": "AKIA"}, "set both"),
-        ({"DOORWARD_BUS_URL": "redis://x"}, "DOORWARD_BUS_URL"),
+        ({"DOORWARD_BUS_URL": "amqp://x"}, "redis://127.0.0.1:6379/0"),
+        ({"DOORWARD_BUS_URL": "redis://"}, "DOORWARD_BUS_URL"),
+        ({"DOORWARD_LIMITS": "maybe"}, "on, off"),
+        ({"DOORWARD_LIMIT_ADDRESS": "100"}, "30000/60"),
+        ({"DOORWARD_LIMIT_LINKS": "0/60"}, "or off"),
+        ({"DOORWARD_LIMIT_LINKS": "2000001/2"}, "a million a second"),
+        ({"DOORWARD_BUDGET_BYTES": "1GB"}, "0 or more"),
+        ({"DOORWARD_ORGANIZATION_CREDITS": "-5"}, "0 or more"),
+        ({"DOORWARD_ORGANIZATION_PLANS": "org_a=5, org_b=1/2"}, "'org_a=5'"),
+        ({"DOORWARD_TRUSTED_PROXIES": "proxy"}, "10.1.0.0/16"),
         ({"DOORWARD_PUBLIC_URL": "files.example.com"}, "DOORWARD_PUBLIC_URL"),
         ({"DOORWARD_SECRET": "short"}, "openssl rand"),
         ({"DOORWARD_ORGANIZATION_ROLES": "admin"}, "org:member=editor"),
@@ -199,3 +210,40 @@ def test_a_webhook_secret_alone_never_starts_the_stand_in_but_may_stand_beside_i
 
     assert "Nothing says how sign-ins are verified" in mistakes_of(**secret)[0]
     assert load_settings(secret | {"DOORWARD_STANDIN": "on"}).standin
+
+
+def test_limits_hold_unless_they_are_turned_off():
+    by_default, off = load_settings({}), load_settings({"DOORWARD_LIMITS": "off"})
+    one_off = load_settings({"DOORWARD_LIMIT_LINKS": "off", "DOORWARD_LIMIT_SEARCH": "5/1"})
+
+    assert set(by_default.limits.rates) == set(Bucket)
+    assert not off.limits.rates
+    assert (by_default.plans.default.credits, off.plans.default.credits) == (5000, None)
+    assert set(Bucket) - set(one_off.limits.rates) == {Bucket.LINKS}
+    assert one_off.limits.rates[Bucket.SEARCH].burst == 5
+
+
+def test_an_organizations_storage_holds_at_least_what_one_workspace_may():
+    raised = load_settings({"DOORWARD_QUOTA_BYTES": str(1 << 40)})
+    said = load_settings({"DOORWARD_ORGANIZATION_PLANS": "org_a=7/0", "DOORWARD_LIMITS": "on"})
+
+    assert raised.plans.default.storage_bytes == 1 << 40
+    assert said.plans.of("org_a") == Plan(7, None)
+    assert said.plans.of("org_b") == Plan(50 << 30, 5000)
+
+
+def test_behind_a_proxy_that_nobody_named_no_address_is_known():
+    """Guards everybody behind it from being locked out by one who guesses tokens."""
+    public = {"DOORWARD_PUBLIC_URL": "https://files.example.com", "CLERK_SECRET_KEY": "sk_test_x"}
+    named = public | {"DOORWARD_TRUSTED_PROXIES": "127.0.0.1/32"}
+
+    assert load_settings({}).knows_addresses
+    assert not load_settings(public).knows_addresses
+    assert load_settings(named).knows_addresses
+    assert load_settings(public | {"DOORWARD_HOST": "192.0.2.1"}).knows_addresses
+
+
+def test_the_password_of_the_bus_shows_itself_nowhere():
+    settings = load_settings({"DOORWARD_BUS_URL": "redis://:our_bus_password@127.0.0.1/0"})
+
+    assert "our_bus_password" not in repr(settings)

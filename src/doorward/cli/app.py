@@ -33,6 +33,7 @@ ROWS = {
     "links": Row("links", "app", "List, show and kill signed links."),
     "why": Row("why", "why", "Replay, step by step, what was decided for a request."),
     "explain": Row("why", "explain", "Say what would come of an action, and which rule decides."),
+    "usage": Row("usage", "usage", "Show storage, credits and limits."),
     "rm": Row("files", "rm", "Put files in the bin."),
 }
 

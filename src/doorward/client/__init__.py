@@ -14,7 +14,7 @@ from doorward.client.errors import (
     ServerError,
     TooLarge,
 )
-from doorward.client.model import File, Me, Member, Page, Upload, Version, Workspace
+from doorward.client.model import File, Me, Member, Page, Upload, Usage, Version, Workspace
 from doorward.client.sync import Doorward
 
 __all__ = [
@@ -36,6 +36,7 @@ __all__ = [
     "ServerError",
     "TooLarge",
     "Upload",
+    "Usage",
     "Version",
     "Workspace",
 ]

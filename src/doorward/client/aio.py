@@ -23,6 +23,7 @@ from doorward.client.model import (
     Page,
     SharedLink,
     Upload,
+    Usage,
     Version,
     Workspace,
 )
@@ -101,6 +102,10 @@ class AsyncDoorward:
     async def decisions(self, request_id: str) -> list[Decision]:
         """Replay what was decided for a request."""
         return (await self.run(calls.decisions(request_id))).data
+
+    async def usage(self) -> Usage:
+        """Read storage and credits of your organization, or your own, and your limits."""
+        return await self.run(calls.usage())
 
     def workspaces(self) -> AsyncIterator[Workspace]:
         """Give the workspaces you are in."""

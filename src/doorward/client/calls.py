@@ -20,6 +20,7 @@ from doorward.client.model import (
     Page,
     SharedLink,
     Upload,
+    Usage,
     Version,
     Workspace,
 )
@@ -72,6 +73,11 @@ def explain(
 def decisions(request_id: str) -> Call[Page[Decision]]:
     """What was decided for a request?"""
     return Call("GET", f"/requests/{_id(request_id)}/decisions", Page[Decision])
+
+
+def usage() -> Call[Usage]:
+    """Read storage, credits and limits."""
+    return Call("GET", "/usage", Usage)
 
 
 def workspaces(cursor: str | None = None) -> Call[Page[Workspace]]:

@@ -44,6 +44,49 @@ class Workspace(msgspec.Struct, frozen=True):
     home: bool = False
 
 
+class Account(msgspec.Struct, frozen=True):
+    """An organization, or a person alone: whose usage it is."""
+
+    type: str
+    id: str
+
+
+class Storage(msgspec.Struct, frozen=True):
+    """Bytes over all workspaces of an account; a quota of None bounds nothing."""
+
+    used_bytes: int
+    reserved_bytes: int
+    quota_bytes: int | None = None
+
+
+class Credits(msgspec.Struct, frozen=True):
+    """Credits of a calendar month, and what they were spent on; a limit of None bounds nothing."""
+
+    used: float
+    resets_at: datetime
+    limit: int | None = None
+    amounts: dict[str, int] = {}
+
+
+class Limit(msgspec.Struct, frozen=True):
+    """One limit: so many in a window, of which some are left."""
+
+    name: str
+    limit: int
+    window_seconds: int
+    remaining: int
+    reset_seconds: int
+
+
+class Usage(msgspec.Struct, frozen=True):
+    """Storage, credits and limits."""
+
+    account: Account
+    storage: Storage
+    credits: Credits
+    limits: list[Limit] = []
+
+
 class Member(msgspec.Struct, frozen=True):
     """A person in a workspace."""
 

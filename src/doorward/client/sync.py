@@ -22,6 +22,7 @@ from doorward.client.model import (
     Page,
     SharedLink,
     Upload,
+    Usage,
     Version,
     Workspace,
 )
@@ -98,6 +99,10 @@ class Doorward:
     def decisions(self, request_id: str) -> list[Decision]:
         """Replay what was decided for a request."""
         return (self.run(calls.decisions(request_id))).data
+
+    def usage(self) -> Usage:
+        """Read storage and credits of your organization, or your own, and your limits."""
+        return self.run(calls.usage())
 
     def workspaces(self) -> Iterator[Workspace]:
         """Give the workspaces you are in."""

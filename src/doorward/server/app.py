@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Coroutine, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -27,6 +27,9 @@ from doorward.server.doors.identity import Identities
 from doorward.server.doors.images.cache import ThumbnailCache
 from doorward.server.doors.images.thumbnails import Thumbnails
 from doorward.server.doors.knocks import Knocks
+from doorward.server.doors.limits.gate import Gate
+from doorward.server.doors.limits.limiting import Limiting
+from doorward.server.doors.limits.metering import Metering
 from doorward.server.doors.metrics import METRICS_PATH, MetricsDoor
 from doorward.server.doors.passwords import Passwords
 from doorward.server.doors.problem_json import Render, send_problem
@@ -51,6 +54,9 @@ from doorward.server.files.model import Node
 from doorward.server.keys.ports import KeyIndex
 from doorward.server.keys.proving import KeyProver
 from doorward.server.keys.sealing import Sealer
+from doorward.server.limits.gcra import MICROSECONDS
+from doorward.server.limits.memory import MemoryLimits
+from doorward.server.limits.ports import Limiter
 from doorward.server.links.urls import DOWNLOAD_PATH, UrlSigner
 from doorward.server.links.urls import UPLOAD_PATH as TRANSFER
 from doorward.server.outbound.sending import Outbound
@@ -88,7 +94,10 @@ def create_app(settings: Settings, clock: Clock | None = None) -> App:
     blobs = open_blobs(settings)
     hearing = _Hearing(settings, standin, clock, index)
     guard = _guard(settings, standin, hearing.revoked, clock)
-    house = _house(settings, store, blobs, hearing, now, _Credentials(settings, guard, index))
+    limiter = _limiter(settings, clock)
+    limiting = Limiting(limiter, settings.limits, by_address=settings.knows_addresses)
+    credentials = _Credentials(settings, guard, index)
+    house = _house(settings, store, blobs, hearing, now, credentials, limiting)
     receiver = Receiver(house)
     importer = Importer(
         house,
@@ -125,8 +134,16 @@ def create_app(settings: Settings, clock: Clock | None = None) -> App:
     ]
     if standin is not None:
         working.append(lambda: keep_delivering(standin))
-    life = _Life(doors, guard, store, blobs, importer, working)
-    return RequestContext(life, streaming=(TRANSFER, FASTIO_UPLOADS))
+
+    async def before_end() -> None:
+        house.knocks.flush()
+        house.uses.flush()
+        house.metering.flush()
+        await limiter.aclose()
+
+    life = _Life(Gate(doors, house), guard, store, blobs, importer, working, before_end)
+    streaming = (TRANSFER, FASTIO_UPLOADS)
+    return RequestContext(life, streaming=streaming, proxies=settings.trusted_proxies)
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,12 +188,13 @@ class _Life:
 
     def __init__(
         self,
-        doors: _Doors,
+        doors: App,
         guard: ClerkAuth,
         store: SqlStore,
         blobs: Blobs,
         importer: Importer,
         working: Iterable[Callable[[], Coroutine[None, None, None]]],
+        before_end: Callable[[], Awaitable[None]],
     ) -> None:
         self._doors = doors
         self._guard = guard
@@ -184,6 +202,7 @@ class _Life:
         self._blobs = blobs
         self._importer = importer
         self._working = working
+        self._before_end = before_end
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -206,8 +225,7 @@ class _Life:
             with suppress(asyncio.CancelledError):
                 await task
         await self._blobs.leave()
-        self._doors.house.knocks.flush()
-        self._doors.house.uses.flush()
+        await self._before_end()
         await asyncio.to_thread(self._store.close)
         await asyncio.to_thread(self._blobs.close)
         await send({"type": "lifespan.shutdown.complete"})
@@ -291,6 +309,7 @@ def _house(
     hearing: _Hearing,
     now: Callable[[], datetime],
     credentials: _Credentials,
+    limiting: Limiting,
 ) -> House:
     parts, revoked = parts_of(blobs), hearing.revoked
     return House(
@@ -313,6 +332,8 @@ def _house(
         key_proved_seconds_max=settings.key_proved_seconds_max,
         delegated_seconds=settings.delegated_seconds,
         end_token=lambda token, until: hearing.told.revoke_credential(token, until=until),
+        limiting=limiting,
+        metering=Metering(store, settings.plans, now),
         parts=parts,
     )
 
@@ -335,7 +356,24 @@ def _limits(settings: Settings, *, direct: bool) -> Limits:
             denied_extensions=settings.denied_extensions,
         ),
         direct=direct,
+        plans=settings.plans,
     )
+
+
+def _limiter(settings: Settings, clock: Clock | None) -> Limiter:
+    """Give what keeps buckets: the bus where one is named, else this process.
+
+    Time that only goes on, since a clock that is set back would keep everybody waiting for it.
+    """
+    if clock is None:
+        alone = MemoryLimits(lambda: time.monotonic_ns() // 1000)
+    else:
+        alone = MemoryLimits(lambda: int(clock() * MICROSECONDS))
+    if settings.bus_url is None:
+        return alone
+    from doorward.server.store.bus.limits import RedisLimits
+
+    return RedisLimits(settings.bus_url, alone)
 
 
 def _guard(

@@ -578,6 +578,27 @@ class TooManyRequests(Problem):
     advice = "Too much of this is going on already. Try again after the time in Retry-After."
 
 
+class RateLimited(Problem):
+    """One of the limits is reached; ``limit`` names it, and Retry-After says how long to wait."""
+
+    code, status, title = "rate_limited", 429, "Rate limit reached"
+    advice = "More requests came than the limit allows. Wait as long as Retry-After says."
+
+
+class BudgetExhausted(RateLimited):
+    """What the credential may spend in an hour is spent; ``limit`` names the budget."""
+
+    code, status, title = "budget_exhausted", 429, "Budget exhausted"
+    advice = "This credential's budget for the hour is spent."
+
+
+class CreditsExhausted(Problem):
+    """The credits of the organization, or of the person, are spent until ``resets_at``."""
+
+    code, status, title = "credits_exhausted", 402, "Credits exhausted"
+    advice = "This month's credits are spent; they begin anew with the month."
+
+
 class WebhookRefused(Problem):
     """What came is not signed by Clerk, not of now, or no event; ``reason`` says which."""
 

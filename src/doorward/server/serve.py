@@ -15,6 +15,8 @@ from doorward.server.folder import Tenancy, prepare
 from doorward.server.http import BoundedHttp
 from doorward.server.settings import Settings, load_settings
 
+log = logging.getLogger("doorward.serve")
+
 APP = "doorward.server.serve:from_environment"
 _BACKLOG = 2048
 
@@ -33,6 +35,7 @@ def serve(settings: Settings, workers: int, ready: Callable[[Settings], None]) -
     signal.signal(signal.SIGTERM, _leave)
     listener = _listen(settings.host, settings.port)
     settings = prepare(settings.listening_on(listener.getsockname()[1]))
+    _say_what_does_not_hold(settings, workers)
     tenancy = Tenancy(settings)
     tenancy.enter()
     try:
@@ -73,6 +76,25 @@ def _serve_many(
     listener.listen(_BACKLOG)  # whoever comes before the workers are up waits in the queue
     ready(settings)
     Multiprocess(config, [listener]).run()
+
+
+def _say_what_does_not_hold(settings: Settings, workers: int) -> None:
+    """Warn of limits that are not what they seem."""
+    if not settings.limits.rates:
+        return
+    if workers > 1 and settings.bus_url is None:
+        log.warning(
+            "limits and budgets hold for each of the %d processes alone, so that together they let "
+            "up to %d times as much through: set DOORWARD_BUS_URL to a Redis or Valkey to share "
+            "them",
+            workers,
+            workers,
+        )
+    if not settings.knows_addresses:
+        log.warning(
+            "a proxy stands in front and hides where requests come from, so that nothing is "
+            "limited by address: name its network in DOORWARD_TRUSTED_PROXIES"
+        )
 
 
 def _leave(*_: object) -> None:

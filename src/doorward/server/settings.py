@@ -5,12 +5,16 @@ import re
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TypeVar
 from urllib.parse import urlsplit
 
 from doorward.clerk.errors import ConfigurationError
 from doorward.clerk.webhooks import Verifier
+from doorward.server.limits.model import LimitSettings
+from doorward.server.limits.plans import Plans
+from doorward.server.limits.reading import read_limits, read_plans
 from doorward.server.names import ENVIRONMENT
 from doorward.server.outbound.addresses import Network, network_of
 from doorward.server.permission.roles import Role
@@ -24,6 +28,7 @@ FASTIO_BASE = "https://api.fast.io/current"
 _SECRET_BYTES = 32
 _TYPE = re.compile(r"[a-z0-9!#$&^_.+-]+/(?:\*|[a-z0-9!#$&^_.+-]+)")
 _EXTENSION = re.compile(r"[a-z0-9_-]{1,32}")
+_BUS = re.compile(r"(?:rediss?://[^/\s]|unix://)")
 _CLERK = (
     "CLERK_SECRET_KEY",
     "CLERK_PUBLISHABLE_KEY",
@@ -103,6 +108,19 @@ class Settings:
     import_seconds_max: int = 3600
     organization_roles: Mapping[str, Role] = field(default_factory=dict)
     remote: RemoteStorage | None = None
+    limits: LimitSettings = field(default_factory=LimitSettings)
+    plans: Plans = field(default_factory=Plans)
+    trusted_proxies: tuple[Network, ...] = ()
+    bus_url: Secret | None = None
+
+    @property
+    def knows_addresses(self) -> bool:
+        """Say whether a request's address can be its visitor's: a proxy that nobody named hides it.
+
+        Who listens on loopback and is reached elsewhere stands behind one.
+        """
+        public = urlsplit(self.public_url).hostname or ""
+        return bool(self.trusted_proxies) or not is_loopback(self.host) or is_loopback(public)
 
     def listening_on(self, port: int) -> "Settings":
         """Give the settings with the port that was chosen, in the public address too."""
@@ -186,8 +204,11 @@ class _Reader:
             import_seconds_max=self.number("DOORWARD_IMPORT_SECONDS_MAX", 3600, 1, 86_400),
             outbound_allowed=self.networks("DOORWARD_OUTBOUND_ALLOW"),
             organization_roles=self.organization_roles(),
+            limits=read_limits(self),
+            plans=read_plans(self, self.number("DOORWARD_QUOTA_BYTES", 50 * GIBIBYTE, 0)),
+            trusted_proxies=self.networks("DOORWARD_TRUSTED_PROXIES"),
+            bus_url=self.bus_url(),
         )
-        self.unsupported("DOORWARD_BUS_URL", "between processes SQLite itself is used")
         if self._mistakes:
             raise SettingsInvalid(self._mistakes)
         return settings
@@ -322,9 +343,23 @@ class _Reader:
             )
         return found
 
-    def unsupported(self, name: str, instead: str) -> None:
-        if self.text(name):
-            self.mistake(f"{name} is set, and this version does not use it ({instead}): unset it.")
+    def bus_url(self) -> Secret | None:
+        """Take the address of a Redis or Valkey; its password never shows itself."""
+        url = self.secret("DOORWARD_BUS_URL")
+        if url is None:
+            return None
+        if not _BUS.match(url):
+            shown = url.split("://", 1)[0][:20]
+            self.mistake(
+                f"DOORWARD_BUS_URL begins with {shown!r}: give the address of a Redis or Valkey, "
+                "such as redis://127.0.0.1:6379/0."
+            )
+        elif find_spec("redis") is None:
+            self.mistake(
+                "DOORWARD_BUS_URL is set and the package redis is not installed: "
+                "pip install 'doorward[redis]'."
+            )
+        return url
 
     def public_url(self, host: str, port: int) -> str:
         text = self.text("DOORWARD_PUBLIC_URL")

@@ -317,7 +317,7 @@ def test_the_trail_names_the_key_that_was_refused_and_why(house, alice, agent):
 
 def test_its_last_use_is_seen_a_little_later(house, alice, agent):
     agent.get("me")
-    house.client.portal.call(house.client.app._app._doors.house.uses.flush)
+    house.client.portal.call(house.inside().uses.flush)
     house.client.portal.call(house.store().write, lambda _: None)  # what was posted is in
 
     shown = alice.get(f"keys/{agent.id}").json()

@@ -7,7 +7,7 @@ from doorward.server.permission.caller import Caller
 from doorward.server.problems import Json, Problem, WebhookRefused
 
 DECISION = "decision"
-_DENIED_STATUS = frozenset({401, 403, 404, 410})
+_DENIED_STATUS = frozenset({401, 402, 403, 404, 410, 429})
 
 
 def record(

@@ -65,6 +65,8 @@ class ClerkDoor:
             event = await self._verified(scope, receive)
             await self._take(event, origin)
         except Problem as problem:
+            if isinstance(problem, WebhookRefused):
+                await self._house.limiting.fail(origin)
             await self._house.knocks.record(knock(scope), problem)
             await send_problem(send, problem, origin.request_id)
             return

@@ -6,7 +6,9 @@ import time
 from collections.abc import MutableMapping
 
 from doorward.server.doors.asgi import App, Message, Receive, Scope, Send, header
+from doorward.server.doors.peers import address_of
 from doorward.server.doors.problem_json import send_problem
+from doorward.server.outbound.addresses import Network
 from doorward.server.permission.caller import Origin
 from doorward.server.problems import Internal, Problem, RequestTooLarge
 
@@ -25,19 +27,22 @@ class RequestContext:
     """Gives each request an id and an origin, logs it without its query, and catches all else.
 
     Bodies are bounded here for every door but those that stream bytes below a path of
-    ``streaming``.
+    ``streaming``. Of ``proxies`` alone it is believed for whom they ask.
     """
 
-    def __init__(self, app: App, *, streaming: tuple[str, ...]) -> None:
+    def __init__(
+        self, app: App, *, streaming: tuple[str, ...], proxies: tuple[Network, ...] = ()
+    ) -> None:
         self._app = app
         self._streaming = streaming
+        self._proxies = proxies
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request; other ASGI events pass through."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        origin = _origin(scope)
+        origin = _origin(scope, self._proxies)
         scope.setdefault("state", {})["origin"] = origin
         answer = _Answer(send, origin.request_id)
         began = time.perf_counter()
@@ -93,12 +98,11 @@ class _Answer:
         return [*given, *safe, (b"x-request-id", self._request_id.encode())]
 
 
-def _origin(scope: Scope) -> Origin:
-    client = scope.get("client")
+def _origin(scope: Scope, proxies: tuple[Network, ...]) -> Origin:
     agent = header(scope, b"user-agent")
     return Origin(
         request_id=f"req_{secrets.token_hex(16)}",
-        address=client[0] if client else None,
+        address=address_of(scope, proxies),
         agent=agent[:AGENT_CHARACTERS_MAX] if agent else None,
     )
 

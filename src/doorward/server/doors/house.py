@@ -8,6 +8,9 @@ from doorward.server.commands import Store
 from doorward.server.doors.identity import Identities
 from doorward.server.doors.images.thumbnails import Thumbnails
 from doorward.server.doors.knocks import Knocks
+from doorward.server.doors.limits.limiting import Limiting
+from doorward.server.doors.limits.metering import Metering
+from doorward.server.doors.limits.moving import Moving
 from doorward.server.doors.passwords import Passwords
 from doorward.server.doors.transfer.watching import Watch
 from doorward.server.doors.uses import KeyUses
@@ -17,6 +20,7 @@ from doorward.server.permission.caller import Caller
 from doorward.server.tokens.signing import TokenSigner
 from doorward.server.uploads.model import Limits, Upload
 from doorward.server.uploads.ports import BlobStore, PartStore
+from doorward.server.usage.costs import Meter
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +46,14 @@ class House:
     key_proved_seconds_max: int
     delegated_seconds: int
     end_token: Callable[[str, float], Awaitable[None]]
+    limiting: Limiting
+    metering: Metering
     parts: PartStore | None = None
 
     def url_of(self, upload: Upload) -> str:
         """Give the signed URL that takes an upload's bytes."""
         return self.signer.upload_url(upload.id, upload.link_id or "", upload.url_expires_at)
+
+    def moving(self, who: Caller, meter: Meter) -> Moving:
+        """Give what pays for the bytes of one request, and counts them."""
+        return Moving(self.limiting, self.metering, who, meter)

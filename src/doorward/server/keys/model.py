@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from doorward.server.permission.budgets import NO_BUDGETS, Budgets
 from doorward.server.permission.caller import API_KEY, Caller, Credential, Origin
 from doorward.server.permission.scopes import Scope
 
@@ -24,6 +25,7 @@ class KeyBounds:
     workspaces: frozenset[str] | None = None
     networks: tuple[str, ...] | None = None
     expires_at: datetime | None = None
+    budgets: Budgets = NO_BUDGETS
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +43,7 @@ class NewKey:
     networks: tuple[str, ...] | None = None
     expires_in_seconds: int | None = None
     rotate_every_seconds: int | None = None
+    budgets: Budgets = NO_BUDGETS
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +55,7 @@ class KeyChange:
     workspaces: frozenset[str] | None = None
     networks: tuple[str, ...] | None = None
     expires_in_seconds: int | None = None
+    budgets: Budgets | None = None
 
     @property
     def renames_only(self) -> bool:
@@ -100,6 +104,7 @@ class Key:
             workspaces=self.bounds.workspaces,
             issued_at=self.created_at.timestamp(),
             lasting=True,
+            budgets=None if self.bounds.budgets is NO_BUDGETS else self.bounds.budgets,
         )
 
 

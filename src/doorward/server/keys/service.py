@@ -23,6 +23,7 @@ from doorward.server.names import checked_name
 from doorward.server.networks import checked_networks
 from doorward.server.paging import Listed, Page, listed
 from doorward.server.permission.actions import Action
+from doorward.server.permission.budgets import NO_BUDGETS
 from doorward.server.permission.caller import API_KEY, Caller
 from doorward.server.permission.roles import Role
 from doorward.server.permission.scopes import Scope
@@ -71,6 +72,7 @@ def create_key(tx: KeyTx, who: Caller, new: NewKey, minted: Minted, proved_secon
             new.workspaces,
             checked_networks(new.networks),
             after(tx.now, new.expires_in_seconds),
+            new.budgets,
         ),
         created_at=tx.now,
         rotate_every_seconds=new.rotate_every_seconds,
@@ -166,6 +168,7 @@ def bounded_now(tx: KeyTx, who: Caller) -> Caller:
     key = tx.keys.get(who.credential.id or "")
     if key is None:
         return replace(who, scopes=frozenset())
+    who = replace(who, budgets=key.bounds.budgets)
     return _within(who, key.bounds.scopes, key.bounds.workspaces)
 
 
@@ -199,6 +202,8 @@ def _shown(bounds: KeyBounds) -> dict[str, Json]:
         shown["networks"] = [*bounds.networks]
     if bounds.expires_at is not None:
         shown["expires_at"] = bounds.expires_at.isoformat()
+    if bounds.budgets != NO_BUDGETS:
+        shown["budgets"] = dict(bounds.budgets.stored() or {})
     return shown
 
 
@@ -215,6 +220,7 @@ def _changed(bounds: KeyBounds, change: KeyChange, now: datetime) -> KeyBounds:
         bounds.workspaces if change.workspaces is None else change.workspaces,
         bounds.networks if networks is None else networks,
         bounds.expires_at if expires_at is None else expires_at,
+        bounds.budgets if change.budgets is None else change.budgets,
     )
 
 

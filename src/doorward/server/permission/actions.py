@@ -41,6 +41,7 @@ class Action(Enum):
     LINK_READ = ("link:read", Scope.FILES_READ, Role.VIEWER)
     LINK_UPDATE = ("link:update", Scope.FILES_WRITE, Role.VIEWER)
     LINK_KILL = ("link:kill", Scope.FILES_WRITE, Role.VIEWER)
+    USAGE_READ = ("usage:read", Scope.WORKSPACES_READ, None)
     AUDIT_READ = ("audit:read", Scope.AUDIT_READ, Role.ADMIN)
     ALERT_LIST = ("alert:list", Scope.AUDIT_READ, Role.ADMIN)
     KEY_CREATE = ("key:create", Scope.KEYS_MANAGE, None)

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 
+from doorward.server.permission.budgets import Budgets
 from doorward.server.permission.policy import Rights
 from doorward.server.permission.roles import Role
 from doorward.server.permission.scopes import ALL_SCOPES, Scope
@@ -42,7 +43,8 @@ class Caller:
     ``lasting`` says that the credential outlives the token which told the organization role, so
     that the role is asked about anew. ``agent`` is whoever acts for this person: rights are then
     what both hold. ``grounds`` are further credentials that must count for this one to.
-    ``client_id`` is the OAuth client that acts for the person.
+    ``client_id`` is the OAuth client that acts for the person. ``budgets`` are the credential's
+    own, None where it has none.
     """
 
     user_id: str
@@ -60,6 +62,7 @@ class Caller:
     agent: "Caller | None" = None
     grounds: tuple[Credential, ...] = ()
     client_id: str | None = None
+    budgets: Budgets | None = None
 
     def rights(self, role: Role | None) -> Rights:
         """Give what this caller brings to a workspace where it holds ``role``."""

@@ -6,6 +6,7 @@ from enum import StrEnum
 from typing import ClassVar
 
 from doorward.server.files.model import OnConflict
+from doorward.server.limits.plans import NO_PLANS, Plans
 from doorward.server.permission.caller import Caller
 from doorward.server.problems import Json
 from doorward.server.workspaces.policy import NO_POLICY, Policy
@@ -109,7 +110,7 @@ class Upload:
 class Limits:
     """What the operator allows; sizes in bytes, lives in seconds, 0 days for ever.
 
-    ``direct`` says whether the store takes parts from clients.
+    ``direct`` says whether the store takes parts from clients; ``plans`` what accounts may store.
     """
 
     upload_bytes_max: int
@@ -120,3 +121,4 @@ class Limits:
     upload_rows_days: int = 30
     policy: Policy = NO_POLICY
     direct: bool = False
+    plans: Plans = NO_PLANS

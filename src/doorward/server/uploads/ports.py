@@ -8,6 +8,7 @@ from typing import Any, Protocol
 from doorward.server.files.model import Content
 from doorward.server.links.ports import LinkTx
 from doorward.server.uploads.model import Upload
+from doorward.server.usage.ports import UsageTx
 
 
 class UploadRows(Protocol):
@@ -85,7 +86,7 @@ class DirectRows(Protocol):
         """Forget it."""
 
 
-class UploadTx(LinkTx, Protocol):
+class UploadTx(LinkTx, UsageTx, Protocol):
     """A transaction over uploads."""
 
     @property

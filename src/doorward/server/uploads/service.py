@@ -35,6 +35,7 @@ from doorward.server.problems import (
 from doorward.server.uploads.model import Limits, NewUpload, Upload, UploadStatus
 from doorward.server.uploads.policy import check_count, check_declared
 from doorward.server.uploads.ports import UploadTx
+from doorward.server.usage.service import left_of_storage, refuse_over_storage
 from doorward.server.workspaces.model import Workspace
 from doorward.server.workspaces.service import enter
 
@@ -64,7 +65,7 @@ def create_upload(
     policies = (limits.policy, workspace.policy)
     check_declared(new, policies)
     check_count(tx, workspace_id, new, policies)
-    new = _bounded(workspace, new, limits, promised)
+    new = _bounded(tx, workspace, new, limits, promised)
     require_folder(tx, workspace_id, new.parent_id)
     if new.on_conflict is OnConflict.ERROR:
         place_name(tx, workspace_id, new.parent_id, new.name, OnConflict.ERROR)
@@ -269,13 +270,18 @@ def _refuse_too_large(new: NewUpload, limits: Limits) -> None:
         raise UploadTooLarge(f"A file here may have at most {limit} bytes.", limit_bytes=limit)
 
 
-def _bounded(workspace: Workspace, new: NewUpload, limits: Limits, promised: int) -> NewUpload:
-    """Make sure that the quota holds it; of unknown size, say how large it may become at most."""
-    refuse_over_quota(workspace, 1 if new.size is None else new.size, promised=promised)
+def _bounded(
+    tx: UploadTx, workspace: Workspace, new: NewUpload, limits: Limits, promised: int
+) -> NewUpload:
+    """Make sure that the quotas hold it; of unknown size, say how large it may become at most."""
+    least = 1 if new.size is None else new.size
+    refuse_over_quota(workspace, least, promised=promised)
+    refuse_over_storage(tx, workspace, limits.plans, least, promised=promised)
     if new.size is not None:
         return new
     policies = (limits.policy.max_upload_bytes, workspace.policy.max_upload_bytes)
-    most = _least(limits.upload_bytes_max, workspace.left_bytes, new.size_max, *policies)
+    left = (workspace.left_bytes, left_of_storage(tx, workspace, limits.plans))
+    most = _least(limits.upload_bytes_max, new.size_max, *left, *policies)
     return replace(new, size_max=most)
 
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from doorward.server.audit.model import Attempt, Target
+from doorward.server.audit.ports import Transaction
 from doorward.server.audit.service import record
 from doorward.server.members.model import Member, MemberSource
 from doorward.server.names import checked_name
@@ -85,7 +86,7 @@ def counted_role(who: Caller, workspace: Workspace, member: Member) -> Role | No
     return who.organization_role if member.source is MemberSource.CLERK else member.role
 
 
-def require_outside(tx: WorkspaceTx, who: Caller, action: Action) -> None:
+def require_outside(tx: Transaction, who: Caller, action: Action) -> None:
     """Make sure that a caller may do what no workspace is asked for; raises PermissionDenied."""
     tx.judgement = Judgement.made(who.rights(None), action)
     _refuse(tx.judgement.decision)

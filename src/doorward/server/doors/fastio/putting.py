@@ -48,6 +48,7 @@ class PutDoor:
         """Judge the ticket, then receive; that it expires meanwhile does no harm."""
         ticket = Presented.of_ticket(asked.upload_id, asked.scope["query_string"])
         self._house.signer.check(ticket, self._house.clock())
+        await self._house.limiting.use_link(ticket.link_id)
         part, body = Part(length=asked.number("content-length")), asked.body
         if asked.scope["method"] == "POST":  # how long the file in the form is, nobody says
             part = Part()

@@ -60,6 +60,8 @@ class TicketDoor:
     ) -> dict[str, Json]:
         await call.begin(Action.UPLOAD_CREATE, EVERYBODY)
         asked = TicketIn.of(await read_fields(scope, body.receive))
+        target = Target(workspace_id, "upload", None, asked.name)
+        await call.afford(asked.size, target)
         upload, link = await call.change(
             lambda tx: create_ticket(
                 tx,
@@ -70,7 +72,7 @@ class TicketDoor:
                 life_seconds=asked.expires_in,
                 subject=asked.subject,
             ),
-            Target(workspace_id, "upload", None, asked.name),
+            target,
             size=asked.size,
         )
         return self._bought(upload, link)

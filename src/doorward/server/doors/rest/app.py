@@ -23,6 +23,7 @@ from doorward.server.doors.rest import (
     links,
     tokens,
     uploads,
+    usage,
     workspaces,
 )
 from doorward.server.doors.rest.operations import CREDENTIALS, Operations
@@ -80,6 +81,7 @@ def create_rest() -> FastAPI:
         keys.rest,
         decisions.rest,
         tokens.rest,
+        usage.rest,
     ):
         app.include_router(door.router, prefix=PREFIX)
     app.add_exception_handler(Problem, _on_problem)

@@ -1,7 +1,7 @@
 """One authenticated request, with all that a handler may reach."""
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated, TypeVar
 
 from fastapi import Depends, Request
@@ -9,9 +9,18 @@ from fastapi import Depends, Request
 from doorward.server.audit.model import Attempt, Target
 from doorward.server.commands import Tx, change, look, placed, refused
 from doorward.server.doors.house import House
+from doorward.server.doors.limits.fields import Standing
 from doorward.server.permission.actions import Action
+from doorward.server.permission.budgets import Spent
 from doorward.server.permission.caller import Caller
-from doorward.server.problems import Json, PermissionDenied, Problem
+from doorward.server.problems import (
+    BudgetExhausted,
+    CreditsExhausted,
+    Json,
+    PermissionDenied,
+    Problem,
+    RateLimited,
+)
 
 T = TypeVar("T")
 
@@ -23,11 +32,13 @@ class Call:
     house: House
     who: Caller
     action: Action | None = None
+    standings: list[Standing] = field(default_factory=list)
 
     async def begin(self, action: Action | None, accepts: frozenset[str]) -> None:
-        """Take up an operation; raises PermissionDenied for a kind of credential it does not take.
+        """Take up an operation, counted where it is limited or costs anything; audits refusals.
 
-        The refusal is audited.
+        Raises PermissionDenied for a kind of credential that it does not take, RateLimited,
+        BudgetExhausted, CreditsExhausted.
         """
         self.action = action
         if self.who.credential.kind not in accepts:
@@ -37,9 +48,31 @@ class Call:
                 reason="credential-kind",
                 missing=f"credential {missing}",
             )
-            attempt = Attempt(action, Target(), self.who)
+            attempt = self._attempt(None)
             await refused(self.house.store, lambda _: attempt, problem)
             raise problem
+        try:
+            self.standings += await self.house.limiting.begin(self.who, action)
+            await self.house.metering.begin(self.who, action)
+        except (RateLimited, CreditsExhausted) as limit:
+            await self.limited(limit)
+            raise
+
+    async def afford(self, size: int | None, on: Target, *, spent: bool = False) -> None:
+        """Make sure that the credential's budget holds bytes to come; raises BudgetExhausted.
+
+        They are paid for as they come, but for those that come to somebody else: these are
+        ``spent`` at once.
+        """
+        try:
+            await self.house.limiting.spend(self.who, Spent.BYTES, size or 0, keep=spent)
+        except BudgetExhausted as problem:
+            await self.limited(problem, on)
+            raise
+
+    async def limited(self, problem: Problem, on: Target | None = None) -> None:
+        """Audit a refusal of which a flood may come: few one by one, and the others as sums."""
+        await self.house.knocks.record(self._attempt(on), problem)
 
     async def look(
         self,

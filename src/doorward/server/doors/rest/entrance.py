@@ -3,17 +3,19 @@
 from collections import OrderedDict
 from dataclasses import replace
 
+from doorward.server.audit.model import Attempt
 from doorward.server.doors.asgi import App, Receive, Scope, Send
 from doorward.server.doors.context import origin_of
 from doorward.server.doors.house import House
 from doorward.server.doors.identity import Identities
 from doorward.server.doors.knocks import knock
+from doorward.server.doors.limits.fields import telling
 from doorward.server.doors.problem_json import Render, send_problem
 from doorward.server.doors.rest.call import Call
 from doorward.server.keys.proving import KeyRefused
 from doorward.server.permission.caller import API_KEY, SESSION, Caller, Credential
 from doorward.server.permission.roles import Role
-from doorward.server.problems import Problem
+from doorward.server.problems import NotAuthenticated, Problem, RateLimited
 from doorward.server.workspaces.service import welcome
 
 _WELCOMED_MAX = 10_000
@@ -43,26 +45,30 @@ class Entrance:
         try:
             who = await self._identities.of_request(scope, origin)
         except KeyRefused as refused:
-            await self._refuse(scope, send, refused.problem, refused.presented)
+            await self._house.limiting.fail(origin)
+            await self._refuse(send, _knock(scope, refused.presented), refused.problem)
             return
         except Problem as problem:
-            await self._refuse(scope, send, problem)
+            if isinstance(problem, NotAuthenticated):
+                await self._house.limiting.fail(origin)
+            await self._refuse(send, knock(scope), problem)
+            return
+        try:
+            standings = await self._house.limiting.enter(who)
+        except RateLimited as problem:
+            await self._refuse(send, replace(knock(scope), who=who), problem)
             return
         if who.credential.kind == SESSION:
             await self._welcome(who)
         elif who.credential.kind == API_KEY:
             self._house.uses.note(who)
-        scope["state"]["call"] = Call(self._house, who)
-        await self._app(scope, receive, send)
+        scope["state"]["call"] = Call(self._house, who, standings=standings)
+        await self._app(scope, receive, telling(send, standings))
 
-    async def _refuse(
-        self, scope: Scope, send: Send, problem: Problem, presented: Credential | None = None
-    ) -> None:
-        attempt = knock(scope)
-        if presented is not None and attempt.who is not None:
-            attempt = replace(attempt, who=replace(attempt.who, credential=presented))
+    async def _refuse(self, send: Send, attempt: Attempt, problem: Problem) -> None:
         await self._house.knocks.record(attempt, problem)
-        await self._render(send, problem, origin_of(scope).request_id)
+        request_id = attempt.who.origin.request_id if attempt.who else ""
+        await self._render(send, problem, request_id)
 
     async def _welcome(self, who: Caller) -> None:
         """Make homes on first sight, and take a changed role over; idempotent."""
@@ -77,3 +83,11 @@ class Entrance:
         self._welcomed[seen] = now
         if len(self._welcomed) > _WELCOMED_MAX:
             self._welcomed.popitem(last=False)
+
+
+def _knock(scope: Scope, presented: Credential) -> Attempt:
+    """Describe a request by a credential that was proved, and opens nothing."""
+    attempt = knock(scope)
+    if attempt.who is None:
+        return attempt
+    return replace(attempt, who=replace(attempt.who, credential=presented))

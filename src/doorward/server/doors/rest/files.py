@@ -25,8 +25,14 @@ from doorward.server.doors.rest.schemas import (
     RestoreIn,
     VersionOut,
 )
-from doorward.server.doors.transfer.archive import archive_chunks, plan_archive
-from doorward.server.doors.transfer.download import Asked, Download, plan_download, read_pieces
+from doorward.server.doors.transfer.archive import archive_chunks, archive_size, plan_archive
+from doorward.server.doors.transfer.download import (
+    Asked,
+    Download,
+    OnEnd,
+    plan_download,
+    read_pieces,
+)
 from doorward.server.doors.transfer.watching import Welcome
 from doorward.server.files import service as files
 from doorward.server.files.archiving import open_folder
@@ -38,6 +44,7 @@ from doorward.server.links.using import as_of_now
 from doorward.server.paging import Listed, Page
 from doorward.server.permission.actions import Action
 from doorward.server.problems import (
+    BudgetExhausted,
     FileNotFound,
     FolderTooLarge,
     MoveIntoSelf,
@@ -56,6 +63,7 @@ from doorward.server.problems import (
     VersionNotFound,
     WorkspaceNotFound,
 )
+from doorward.server.usage.costs import Meter
 from doorward.server.workspaces.policy import Policy
 
 rest = Operations("files")
@@ -253,7 +261,9 @@ async def download_file(
     inline = disposition is Disposition.INLINE
     plan = plan_download(opened, Asked(request.method, request.headers, house.clock(), inline))
     chunks = read_pieces(house.blobs, plan.blob_key, plan.pieces)
-    return Download(plan, chunks, house.watch, _welcome(call, opened.node))
+    size = plan.size if request.method == "GET" else 0
+    on_end = await _paid(call, opened.node, size)
+    return Download(plan, chunks, house.watch, _welcome(call, opened.node), on_end)
 
 
 @rest.operation(
@@ -265,7 +275,7 @@ async def download_file(
     also=("HEAD",),
     response_class=Response,
 )
-async def download_folder(call: CallDep, file_id: FileId) -> Response:
+async def download_folder(call: CallDep, request: Request, file_id: FileId) -> Response:
     """Download a folder with all in it, as a ZIP file made on the way."""
     archive = await call.look(
         lambda tx: open_folder(tx, call.who, file_id),
@@ -275,7 +285,20 @@ async def download_folder(call: CallDep, file_id: FileId) -> Response:
     )
     house = call.house
     chunks = archive_chunks(house.blobs, archive.entries)
-    return Download(plan_archive(archive), chunks, house.watch, _welcome(call, archive.folder))
+    size = archive_size(archive.entries) if request.method == "GET" else 0
+    on_end, plan = await _paid(call, archive.folder, size), plan_archive(archive)
+    return Download(plan, chunks, house.watch, _welcome(call, archive.folder), on_end)
+
+
+async def _paid(call: Call, node: Node, size: int) -> OnEnd:
+    """Pay for the bytes of a download before the first one goes; raises BudgetExhausted."""
+    moving = call.house.moving(call.who, Meter.DOWNLOADED_BYTES)
+    try:
+        await moving.reach(size)
+    except BudgetExhausted as problem:
+        await call.limited(problem, files.target_of(node))
+        raise
+    return moving.end
 
 
 def _welcome(call: Call, node: Node) -> Welcome:

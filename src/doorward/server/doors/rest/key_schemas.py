@@ -12,6 +12,7 @@ from doorward.server.keys.format import ENVIRONMENT_DEFAULT
 from doorward.server.keys.model import Key, KeyChange, KeyStatus, NewKey
 from doorward.server.keys.service import OVERLAP_SECONDS, OVERLAP_SECONDS_MAX
 from doorward.server.names import ENVIRONMENT
+from doorward.server.permission.budgets import NO_BUDGETS, Budgets
 from doorward.server.permission.scopes import Scope
 from doorward.server.problems import ScopeUnknown
 
@@ -27,6 +28,7 @@ WorkspaceIds = Annotated[
     list[Annotated[str, StringConstraints(pattern=r"^ws_[a-z0-9]{1,64}$")]],
     Field(min_length=1, max_length=_WORKSPACES_MAX),
 ]
+Amount = Annotated[int, Field(ge=0, le=1 << 50)]
 Life = Annotated[int, Field(ge=1, le=_YEARS_10, description="In seconds.")]
 
 
@@ -52,6 +54,19 @@ def scopes_of(texts: Iterable[str]) -> frozenset[Scope]:
     return frozenset(known[text] for text in texts)
 
 
+class BudgetsIn(In):
+    """What may be spent in an hour; left out, no bound, and 0 is nothing at all."""
+
+    bytes: Amount | None = Field(None, description="Up and down together.")
+    calls: Amount | None = None
+    deletes: Amount | None = None
+    links: Amount | None = None
+
+    def budgets(self) -> Budgets:
+        """Give them as a value."""
+        return Budgets(self.bytes, self.calls, self.deletes, self.links)
+
+
 class KeyIn(In):
     """A key to make; ``workspaces`` left out means all that you are in."""
 
@@ -65,6 +80,8 @@ class KeyIn(In):
         None, description="How many seconds one secret is good at most: rotate it before that."
     )
 
+    budgets: BudgetsIn | None = None
+
     def new(self) -> NewKey:
         """Give what is asked for; raises ScopeUnknown."""
         return NewKey(
@@ -75,6 +92,7 @@ class KeyIn(In):
             None if self.networks is None else tuple(self.networks),
             self.expires_in,
             self.rotate_every,
+            NO_BUDGETS if self.budgets is None else self.budgets.budgets(),
         )
 
 
@@ -86,6 +104,7 @@ class KeyChangeIn(In):
     workspaces: WorkspaceIds | None = None
     networks: Networks | None = None
     expires_in: Life | None = Field(None, description="In seconds from now.")
+    budgets: BudgetsIn | None = None
 
     def change(self) -> KeyChange:
         """Give what is asked for; raises ScopeUnknown."""
@@ -95,6 +114,7 @@ class KeyChangeIn(In):
             None if self.workspaces is None else frozenset(self.workspaces),
             None if self.networks is None else tuple(self.networks),
             self.expires_in,
+            None if self.budgets is None else self.budgets.budgets(),
         )
 
 
@@ -125,6 +145,7 @@ class KeyOut(Out):
     last_used_at: datetime | None
     last_used_from: str | None
     rotate_every: int | None
+    budgets: dict[str, int | None] | None
 
     @classmethod
     def of(cls, key: Key, now: datetime) -> "KeyOut":
@@ -162,4 +183,5 @@ def _shown(key: Key, now: datetime) -> dict[str, Any]:
         "last_used_at": key.last_used_at,
         "last_used_from": key.last_used_from,
         "rotate_every": key.rotate_every_seconds,
+        "budgets": bounds.budgets.stored(),
     }

@@ -11,9 +11,18 @@ from fastapi import APIRouter, Depends, Request
 
 from doorward.server.doors.rest.bodies import ShallowRoute
 from doorward.server.doors.rest.call import Call
+from doorward.server.limits.model import SPENT_BY, bucket_of
 from doorward.server.permission.actions import Action
 from doorward.server.permission.caller import API_KEY, DELEGATED_TOKEN, OAUTH_TOKEN, SESSION
-from doorward.server.problems import NotAuthenticated, Problem, RequestInvalid
+from doorward.server.problems import (
+    BudgetExhausted,
+    CreditsExhausted,
+    NotAuthenticated,
+    Problem,
+    RateLimited,
+    RequestInvalid,
+)
+from doorward.server.usage.costs import takes_credits
 
 Handler = TypeVar("Handler", bound=Callable[..., Awaitable[Any]])
 
@@ -104,10 +113,22 @@ def _admission(operation: Operation) -> Callable[[Request], Awaitable[None]]:
     return admit
 
 
+def _costing(action: Action | None) -> tuple[type[Problem], ...]:
+    """Give what comes of spent budgets and credits, where an action spends any."""
+    budget = (BudgetExhausted,) if bucket_of(action) in SPENT_BY or takes_credits(action) else ()
+    return (*budget, *((CreditsExhausted,) if takes_credits(action) else ()))
+
+
 def _responses(operation: Operation) -> dict[int | str, dict[str, Any]]:
     """Describe problems for OpenAPI, those of one status together."""
     described: dict[int | str, dict[str, Any]] = {}
-    kinds: tuple[type[Problem], ...] = (NotAuthenticated, RequestInvalid, *operation.raises)
+    kinds: tuple[type[Problem], ...] = (
+        NotAuthenticated,
+        RequestInvalid,
+        RateLimited,
+        *_costing(operation.action),
+        *operation.raises,
+    )
     for problem in kinds:
         entry = described.setdefault(
             problem.status,

@@ -65,14 +65,16 @@ async def create_upload(call: CallDep, workspace_id: WorkspaceId, body: UploadIn
 
     Those of a direct upload go to the URLs of its `parts`.
     """
-    house = call.house
+    house, target = call.house, Target(workspace_id, "upload", None, body.name)
+    await call.afford(body.size, target)
     made = await call.change(
         lambda tx: uploads.create_upload(tx, call.who, workspace_id, body.declared(), house.limits),
-        Target(workspace_id, "upload", None, body.name),
+        target,
         size=body.size,
     )
     parts = None
     if made.declared.direct:
+        await call.afford(made.size, target, spent=True)
         parts = await call.through(DirectUploads(house).begin(made), _upload(made.id))
     return UploadOut.of(made, house.signer, parts=parts)
 

@@ -16,7 +16,8 @@ _REQUEST_HEADERS = (
     "X-HTTP-Method-Override, X-Request-ID, X-Requested-With"
 )
 _EXPOSED = (
-    "Location, Content-Location, Retry-After, Tus-Checksum-Algorithm, Tus-Extension, Tus-Max-Size, "
+    "Location, Content-Location, RateLimit, RateLimit-Policy, Retry-After, "
+    "Tus-Checksum-Algorithm, Tus-Extension, Tus-Max-Size, "
     "Tus-Resumable, Tus-Version, Upload-Complete, Upload-Concat, Upload-Defer-Length, "
     "Upload-Draft-Interop-Version, Upload-Expires, Upload-Length, Upload-Limit, "
     "Upload-Metadata, Upload-Offset, X-Request-ID"

@@ -195,11 +195,13 @@ class _Creation:
         return Answer(201, {"Location": self._url(upload)} | tus.after(received))
 
     async def _create(self, new: NewUpload) -> Upload:
+        target = Target(self.workspace_id, "upload", None, new.name)
+        await self.call.afford(new.size, target)
         return await self.call.change(
             lambda tx: uploads.create_upload(
                 tx, self.call.who, self.workspace_id, new, self._limits()
             ),
-            Target(self.workspace_id, "upload", None, new.name),
+            target,
             size=new.size,
         )
 

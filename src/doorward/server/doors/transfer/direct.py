@@ -19,6 +19,7 @@ from doorward.server.uploads import direct, receiving
 from doorward.server.uploads.model import Upload
 from doorward.server.uploads.ports import PartStore, Stored
 from doorward.server.uploads.receiving import Hold
+from doorward.server.usage.costs import Meter
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +75,7 @@ class DirectUploads:
             stored = await self._joined(hold, multipart_id, tags)
             await self._placing.judge(hold, self._placing.inspector(hold), stored.size)
             _, file = await self._placing.place(hold, stored)
+            self._house.metering.add(hold.upload.by, Meter.UPLOADED_BYTES, stored.size)
         except BaseException as exc:
             await asyncio.shield(self._let_go(hold, exc))
             raise

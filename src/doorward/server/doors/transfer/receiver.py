@@ -37,6 +37,7 @@ from doorward.server.uploads.model import Upload
 from doorward.server.uploads.policy import Inspector
 from doorward.server.uploads.ports import BlobHeld, Sink, Stored
 from doorward.server.uploads.receiving import Hold
+from doorward.server.usage.costs import Meter
 
 _HANDOVER_SECONDS = 10.0
 _HANDOVER_LOOK_SECONDS = 0.01
@@ -66,7 +67,7 @@ class Receiver:
         Raises UploadNotFound, UploadClosed, UploadConcatenated, PermissionDenied, UploadHeld,
         OffsetMismatch, LengthInconsistent, UploadTooLarge, SizeMismatch, ChecksumMismatch,
         ChunkChecksumMismatch, ContentInterrupted, UploadSuperseded, StorageFull, StorageFailed,
-        NameTaken, ParentInvalid, QuotaExceeded, MediaTypeRefused, PolicyRefused.
+        NameTaken, ParentInvalid, QuotaExceeded, MediaTypeRefused, PolicyRefused, BudgetExhausted.
         """
         try:
             hold = await self._house.store.write(
@@ -247,7 +248,8 @@ class Receiver:
         """Fix the size where it was not known and is said now."""
         if hold.upload.size is not None or size is None:
             return hold
-        return await self._house.store.write(lambda tx: sizing.fix_size(tx, hold, size))
+        plans = self._house.limits.plans
+        return await self._house.store.write(lambda tx: sizing.fix_size(tx, hold, size, plans))
 
     async def _ended(self, hold: Hold, sink: Sink, part: Part) -> Hold:
         """Take what has come for the whole, where nobody said before how much that would be.
@@ -277,16 +279,23 @@ class Receiver:
         def judge() -> None:
             self.check_revoked(hold.upload)
 
+        start, moving = sink.position, self._house.moving(hold.upload.by, Meter.UPLOADED_BYTES)
+
         async def promise(size: int) -> None:
             nonlocal hold
             hold = await self._promised(hold, size)
+            await moving.reach(size - start)
 
         async def note() -> None:
             await self._note(hold, sink.durable)
             if part.progress is not None:
                 part.progress(sink.durable)
 
-        await Intake(holding, sink, inspector, part.check, judge, promise, note).take(body)
+        intake = Intake(holding, sink, inspector, part.check, judge, promise, note)
+        try:
+            await intake.take(body)
+        finally:
+            await moving.end(sink.position - start)
 
     async def _promised(self, hold: Hold, size: int) -> Hold:
         """Make sure that so many bytes may come, before the last of them is taken."""
@@ -298,7 +307,8 @@ class Receiver:
             )
         if size <= upload.promised_bytes:
             return hold
-        return await self._house.store.write(lambda tx: sizing.promise_more(tx, hold, size))
+        plans = self._house.limits.plans
+        return await self._house.store.write(lambda tx: sizing.promise_more(tx, hold, size, plans))
 
     async def _note(self, hold: Hold, received: int) -> None:
         """Store how far it is, and stop when another request took over or a right is gone."""

@@ -11,6 +11,7 @@ from doorward.server.commands import Tx, refused
 from doorward.server.doors.asgi import Receive, Scope, Send, header
 from doorward.server.doors.context import origin_of
 from doorward.server.doors.house import House
+from doorward.server.doors.limits.fields import Standing, telling
 from doorward.server.doors.problem_json import send_problem
 from doorward.server.doors.transfer.archive import (
     archive_chunks,
@@ -37,6 +38,7 @@ from doorward.server.links.using import SIGNED_LINK
 from doorward.server.permission.actions import Action
 from doorward.server.permission.caller import Caller, Credential
 from doorward.server.problems import (
+    CreditsExhausted,
     FileNotFound,
     LinkEnded,
     LinkExpired,
@@ -44,9 +46,11 @@ from doorward.server.problems import (
     LinkPasswordNeeded,
     MethodNotAllowed,
     Problem,
+    RateLimited,
     VersionNotFound,
 )
 from doorward.server.uploads.ports import Stretch
+from doorward.server.usage.costs import Meter
 
 _ID_CHARACTERS_MAX = 80
 _METHODS = ("GET", "HEAD", "POST")
@@ -74,8 +78,10 @@ class LinkDoor:
         """Take one request for a download link."""
         link_id = scope["path"].removeprefix(DOWNLOAD_PATH)[:_ID_CHARACTERS_MAX]
         from_ = Caller("", Credential(SIGNED_LINK, link_id), origin_of(scope))
+        standings: list[Standing] = []
+        send = telling(send, standings)
         try:
-            answer = await self._answer(scope, receive, link_id, from_)
+            answer = await self._answer(scope, receive, from_, standings)
         except Problem as problem:
             await self._audit(problem, link_id, from_)
             if wants_page(scope):
@@ -86,12 +92,14 @@ class LinkDoor:
         await answer(scope, receive, send)
 
     async def _answer(
-        self, scope: Scope, receive: Receive, link_id: str, from_: Caller
+        self, scope: Scope, receive: Receive, from_: Caller, standings: list[Standing]
     ) -> Download:
+        link_id = from_.credential.id or ""
         if scope["method"] not in _METHODS:
             raise MethodNotAllowed(headers={"Allow": ", ".join(_METHODS)})
         url = Presented.of_download(link_id, scope["query_string"])
         self._house.signer.check(url, self._house.clock())
+        standings += await self._house.limiting.use_link(link_id)
         link = await self._house.store.read(lambda tx: using.judge_visit(tx, link_id, from_))
         self._check_revoked(link)
         await self._check_password(scope, receive, link)
@@ -119,14 +127,22 @@ class LinkDoor:
         )
         if method == "HEAD" or plan.status == NOT_MODIFIED:
             return Download(plan, offer.chunks, house.watch, welcome)
+        await house.metering.require(link.by)
+        moving = house.moving(link.by, Meter.DOWNLOADED_BYTES)
+        await moving.reach(size)
         client, going_on = using.client_of(link.by), plan.going_on
-        use = await house.store.write(
-            lambda tx: using.open_use(
-                tx, link, client, size=size, whole=offer.whole, going_on=going_on
+        try:
+            use = await house.store.write(
+                lambda tx: using.open_use(
+                    tx, link, client, size=size, whole=offer.whole, going_on=going_on
+                )
             )
-        )
+        except BaseException:
+            await moving.end(0)
+            raise
 
         async def on_end(sent: int) -> None:
+            await moving.end(sent)
             if sent < size:
                 await house.store.write(lambda tx: using.close_use(tx, use, size - sent))
 
@@ -152,7 +168,10 @@ class LinkDoor:
 
     async def _audit(self, problem: Problem, link_id: str, from_: Caller) -> None:
         """Name whoever made the link, where the signature proved that this is its URL."""
-        if isinstance(problem, LinkInvalid | LinkExpired | MethodNotAllowed):
+        if isinstance(problem, LinkInvalid):
+            await self._house.limiting.fail(from_.origin)
+        unproven = LinkInvalid | LinkExpired | MethodNotAllowed
+        if isinstance(problem, unproven | RateLimited | CreditsExhausted):
             attempt = Attempt(Action.FILE_DOWNLOAD, Target(None, "link", link_id), from_)
             await self._house.knocks.record(attempt, problem)
             return

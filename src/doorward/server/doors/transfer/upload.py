@@ -8,6 +8,7 @@ from doorward.server.commands import refused
 from doorward.server.doors.asgi import Receive, Scope, Send, respond
 from doorward.server.doors.context import origin_of
 from doorward.server.doors.house import House
+from doorward.server.doors.limits.fields import Standing, telling
 from doorward.server.doors.problem_json import Render, send_problem
 from doorward.server.doors.transfer import cors, ietf, tus
 from doorward.server.doors.transfer.exchange import Answer, Asked
@@ -21,7 +22,7 @@ from doorward.server.links.urls import Presented
 from doorward.server.links.using import SIGNED_LINK
 from doorward.server.permission.actions import Action
 from doorward.server.permission.caller import Caller, Credential
-from doorward.server.problems import MethodNotAllowed, Problem, UploadUrlInvalid
+from doorward.server.problems import MethodNotAllowed, Problem, RateLimited, UploadUrlInvalid
 from doorward.server.uploads import service as uploads
 
 METHODS = "OPTIONS, HEAD, GET, PUT, PATCH, DELETE"
@@ -56,8 +57,10 @@ class UploadDoor:
         body = Incoming(receive, scope)
         asked = Asked(scope, body, upload_id, from_)
         send = cors.with_headers(send, cors.for_everybody(scope) | tus.EVERYWHERE)
+        standings: list[Standing] = []
+        send = telling(send, standings)
         try:
-            answer = await self._answer(asked)
+            answer = await self._answer(asked, standings)
         except Problem as problem:
             action = Action.UPLOAD_ABORT if asked.method == "DELETE" else Action.UPLOAD_RECEIVE
             await audit_refusal(self._house, asked, action, problem)
@@ -69,11 +72,12 @@ class UploadDoor:
             body.close()
         await respond(send, answer.status, answer.headers.items(), answer.body)
 
-    async def _answer(self, asked: Asked) -> Answer:
+    async def _answer(self, asked: Asked, standings: list[Standing]) -> Answer:
         serve = self._by_method.get(asked.method)
         if serve is None:
             raise MethodNotAllowed(headers={"Allow": METHODS})
-        self._check_url(asked)
+        link_id = self._checked_link(asked)
+        standings += await self._house.limiting.use_link(link_id)
         return await serve(asked)
 
     async def _options(self, asked: Asked) -> Answer:
@@ -104,9 +108,10 @@ class UploadDoor:
         await self._receiver.abandon(asked.upload_id, asked.from_)
         return Answer(204)
 
-    def _check_url(self, asked: Asked) -> None:
+    def _checked_link(self, asked: Asked) -> str:
         url = Presented.of_upload(asked.upload_id, asked.scope["query_string"])
         self._house.signer.check(url, self._house.clock())
+        return url.link_id
 
 
 def _named_link(scope: Scope) -> str | None:
@@ -126,7 +131,9 @@ def _is_draft(asked: Asked) -> bool:
 
 async def audit_refusal(house: House, asked: Asked, action: Action, problem: Problem) -> None:
     """Name whoever bought the upload, where the signature proved that this is its URL."""
-    if isinstance(problem, UploadUrlInvalid | MethodNotAllowed):
+    if isinstance(problem, UploadUrlInvalid):
+        await house.limiting.fail(asked.from_.origin)
+    if isinstance(problem, UploadUrlInvalid | MethodNotAllowed | RateLimited):
         target = Target(None, "upload", asked.upload_id)
         await house.knocks.record(Attempt(action, target, asked.from_), problem)
         return

@@ -23,12 +23,14 @@ from doorward.server.alerts.model import Alert, AlertKind, Count
 from doorward.server.paging import Page
 from doorward.server.store.sql.tables import alerts, audit, key_networks
 
-_REFUSED = or_(
-    and_(audit.c.outcome == "denied", not_(audit.c.reason.like("%not_found"))),
+_LIMITED = or_(
     audit.c.reason == "too_many_requests",
+    audit.c.reason.like("limit-%"),
+    audit.c.reason.like("budget-%"),
 )
+_REFUSED = or_(and_(audit.c.outcome == "denied", not_(audit.c.reason.like("%not_found"))), _LIMITED)
 _KIND: ColumnElement[str] = case(
-    (audit.c.reason == "too_many_requests", AlertKind.LIMITED.value),
+    (_LIMITED, AlertKind.LIMITED.value),
     (audit.c.action == "door:enter", AlertKind.UNAUTHENTICATED.value),
     else_=AlertKind.FORBIDDEN.value,
 )

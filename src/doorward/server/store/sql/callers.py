@@ -4,6 +4,7 @@ from typing import Any
 
 from msgspec import to_builtins
 
+from doorward.server.permission.budgets import Budgets
 from doorward.server.permission.caller import Caller, Credential, Origin
 from doorward.server.permission.roles import Role
 from doorward.server.permission.scopes import Scope
@@ -16,6 +17,7 @@ def kept_caller(who: Caller) -> dict[str, object]:
         del kept[passing]
     kept["scopes"] = sorted(who.scopes)
     kept["workspaces"] = None if who.workspaces is None else sorted(who.workspaces)
+    kept["budgets"] = None if who.budgets is None else who.budgets.stored()
     kept["agent"] = None if who.agent is None else kept_caller(who.agent)
     return kept
 
@@ -38,4 +40,5 @@ def caller_from(kept: dict[str, Any]) -> Caller:
         agent=None if agent is None else caller_from(agent),
         grounds=tuple(Credential(**ground) for ground in kept.get("grounds", ())),
         client_id=kept.get("client_id"),
+        budgets=Budgets.of(kept["budgets"]) if kept.get("budgets") else None,
     )

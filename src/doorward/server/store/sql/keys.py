@@ -16,13 +16,14 @@ from sqlalchemy import (
 
 from doorward.server.keys.model import Key, KeyBounds, KeyFilter, KeySecret
 from doorward.server.paging import Page
+from doorward.server.permission.budgets import Budgets
 from doorward.server.permission.scopes import Scope
 from doorward.server.store.sql.callers import caller_from, kept_caller
 from doorward.server.store.sql.tables import Instant, key_secrets, keys
 
 _ID = keys.c.id == bindparam("key")
 _AT = bindparam("at", type_=Instant)
-_CHANGED = ("name", "scopes", "workspaces", "networks", "expires_at", "revoked_at")
+_CHANGED = ("name", "scopes", "workspaces", "networks", "expires_at", "budgets", "revoked_at")
 _GET = select(keys).where(_ID)
 _ADD = insert(keys)
 _ADD_SECRET = insert(key_secrets)
@@ -148,6 +149,7 @@ def key_of(row: Any) -> Key:
             None if row.workspaces is None else frozenset(row.workspaces),
             None if row.networks is None else tuple(row.networks),
             row.expires_at,
+            Budgets.of(row.budgets),
         ),
         created_at=row.created_at,
         rotate_every_seconds=row.rotate_every_seconds,
@@ -172,6 +174,7 @@ def _row(key: Key) -> dict[str, Any]:
         "networks": None if bounds.networks is None else list(bounds.networks),
         "created_at": key.created_at,
         "expires_at": bounds.expires_at,
+        "budgets": bounds.budgets.stored(),
         "rotate_every_seconds": key.rotate_every_seconds,
         "revoked_at": key.revoked_at,
         "last_used_at": key.last_used_at,

@@ -76,6 +76,17 @@ workspaces = Table(
     Column("reserved_bytes", BigInteger, nullable=False, server_default="0"),
     Column("deleted_at", Instant),
     Column("policy", JSON(none_as_null=True)),
+    Index("ix_workspaces_organization_id", "organization_id"),
+    Index("ix_workspaces_created_by", "created_by"),
+)
+
+usage = Table(
+    "usage",
+    metadata,
+    Column("account_id", String, primary_key=True),
+    Column("month", String, primary_key=True),
+    Column("meter", String, primary_key=True),
+    Column("amount", BigInteger, nullable=False),
 )
 
 members = Table(
@@ -292,6 +303,7 @@ keys = Table(
     Column("networks", JSON(none_as_null=True)),
     Column("created_at", Instant, nullable=False),
     Column("expires_at", Instant),
+    Column("budgets", JSON(none_as_null=True)),
     Column("rotate_every_seconds", BigInteger),
     Column("revoked_at", Instant),
     Column("last_used_at", Instant),

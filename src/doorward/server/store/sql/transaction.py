@@ -20,6 +20,7 @@ from doorward.server.store.sql.keys import SqlKeys
 from doorward.server.store.sql.links import SqlLinks
 from doorward.server.store.sql.members import SqlMembers
 from doorward.server.store.sql.uploads import SqlUploads
+from doorward.server.store.sql.usage import SqlUsage
 from doorward.server.store.sql.workspaces import SqlWorkspaces
 
 _ID_BYTES = 16
@@ -87,6 +88,11 @@ class SqlTx:
     def integrity(self) -> SqlIntegrity:
         """The rows as they are compared with each other."""
         return SqlIntegrity(self._connection, self.now)
+
+    @cached_property
+    def usage(self) -> SqlUsage:
+        """What was used."""
+        return SqlUsage(self._connection)
 
     @cached_property
     def events(self) -> SqlEvents:

@@ -22,6 +22,7 @@ def upgrade() -> None:
         sa.Column("networks", sa.JSON(none_as_null=True), nullable=True),
         sa.Column("created_at", sa.BigInteger(), nullable=False),
         sa.Column("expires_at", sa.BigInteger(), nullable=True),
+        sa.Column("budgets", sa.JSON(none_as_null=True), nullable=True),
         sa.Column("rotate_every_seconds", sa.BigInteger(), nullable=True),
         sa.Column("revoked_at", sa.BigInteger(), nullable=True),
         sa.Column("last_used_at", sa.BigInteger(), nullable=True),

@@ -1,0 +1,1 @@
+"""Limits at the doors: drawn from, refused with, and told of in headers."""

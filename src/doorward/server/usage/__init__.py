@@ -1,0 +1,1 @@
+"""What organizations, and people on their own, store and spend."""
