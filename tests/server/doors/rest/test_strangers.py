@@ -20,7 +20,7 @@ BODIES = {
     "create_import": {"url": "http://127.0.0.1:1/x"},
     "complete_upload": {"parts": [{"number": 1, "etag": "x"}]},
 }
-OPEN_TO_ALL = {"read_me", "list_workspaces", "create_workspace"}
+OPEN_TO_ALL = {"read_me", "read_usage", "list_workspaces", "create_workspace"}
 OF_OTHER_THINGS = {"download_folder": 409, "read_thumbnail": 415}  # than a text file
 OF_THEIR_MAKER = {"read_link", "narrow_link", "kill_link"}
 OF_ONE_WORKSPACE = {"list_audit", "list_events", "list_links"}
