@@ -157,7 +157,7 @@ def test_first_bytes_that_came_in_another_request_are_judged_before_the_file_is_
 ):
     body = PAGE + b" " * 4000
     upload = alice.declare(home, "a.png", len(body), content_type="image/png").json()["id"]
-    receiver = dict(house.client.app._app._doors.below)[TRANSFER]._receiver
+    receiver = dict(house.client.app._app._doors._app.below)[TRANSFER]._receiver
     from_ = Caller("", Credential("upload_url", upload), Origin("req"))
 
     async def send(start, stop):

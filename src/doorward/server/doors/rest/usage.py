@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from doorward.server.audit.model import Target
 from doorward.server.doors.limits.fields import Standing
 from doorward.server.doors.rest.call import CallDep
-from doorward.server.doors.rest.operations import PEOPLE, Operations
+from doorward.server.doors.rest.operations import EVERYBODY, Operations
 from doorward.server.limits.gcra import verdict
 from doorward.server.permission.actions import Action
 from doorward.server.problems import PermissionDenied
@@ -105,7 +105,7 @@ class UsageOut(BaseModel):
 
 
 @rest.operation(
-    "GET", "/usage", accepts=PEOPLE, action=Action.USAGE_READ, raises=(PermissionDenied,)
+    "GET", "/usage", accepts=EVERYBODY, action=Action.USAGE_READ, raises=(PermissionDenied,)
 )
 async def read_usage(call: CallDep) -> UsageOut:
     """Read storage and credits of the organization you speak for, or your own, and your limits."""
