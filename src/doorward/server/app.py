@@ -21,7 +21,7 @@ from doorward.server.doors.fastio.paths import PREFIX as FASTIO
 from doorward.server.doors.fastio.paths import UPLOADS as FASTIO_UPLOADS
 from doorward.server.doors.fastio.putting import PutDoor
 from doorward.server.doors.fastio.tickets import TicketDoor
-from doorward.server.doors.house import House
+from doorward.server.doors.house import HandingOver, House
 from doorward.server.doors.images.cache import ThumbnailCache
 from doorward.server.doors.images.thumbnails import Thumbnails
 from doorward.server.doors.knocks import Knocks
@@ -53,6 +53,7 @@ from doorward.server.store.blobs.opening import Blobs, open_blobs, parts_of
 from doorward.server.store.sql.sqlite import open_engine
 from doorward.server.store.sql.store import SqlStore
 from doorward.server.sweeper import keep_sweeping
+from doorward.server.transfers.tokens import ClaimTokens
 from doorward.server.uploads.model import Limits
 from doorward.server.workspaces.policy import Policy
 from doorward.standin import DEFAULT_PARTY, Standin
@@ -277,6 +278,11 @@ def _house(
         thumbnails=Thumbnails(blobs, ThumbnailCache(settings.data / "thumbnails")),
         passwords=Passwords(),
         link_seconds_max=settings.link_seconds_max,
+        handing_over=HandingOver(
+            ClaimTokens(settings.secret.encode()),
+            settings.transfer_seconds_max,
+            settings.transfer_undo_seconds,
+        ),
         parts=parts,
     )
 

@@ -9,13 +9,14 @@ from doorward.server.audit.model import Attempt, Target
 from doorward.server.audit.service import record, record_problem
 from doorward.server.integrity.ports import IntegrityTx
 from doorward.server.problems import Internal, Problem
+from doorward.server.transfers.ports import TransferTx
 
 T = TypeVar("T")
 
 log = logging.getLogger("doorward.commands")
 
 
-class Tx(IntegrityTx, Protocol):
+class Tx(IntegrityTx, TransferTx, Protocol):
     """A transaction over everything."""
 
 

@@ -90,6 +90,8 @@ class Settings:
     workspace_files_max: int | None = None
     link_seconds_max: int = 604_800
     workspace_quota_bytes: int = 50 * GIBIBYTE
+    transfer_seconds_max: int = 604_800
+    transfer_undo_seconds: int = 604_800
     stop_grace_seconds: int = 30
     outbound_allowed: tuple[Network, ...] = ()
     import_seconds_max: int = 3600
@@ -167,6 +169,12 @@ class _Reader:
             workspace_files_max=self.number("DOORWARD_FILES_MAX", 0, 0) or None,
             link_seconds_max=self.number("DOORWARD_LINK_SECONDS_MAX", 604_800, 1, 31_536_000),
             workspace_quota_bytes=self.number("DOORWARD_QUOTA_BYTES", 50 * GIBIBYTE, 0),
+            transfer_seconds_max=self.number(
+                "DOORWARD_TRANSFER_SECONDS_MAX", 604_800, 1, 31_536_000
+            ),
+            transfer_undo_seconds=self.number(
+                "DOORWARD_TRANSFER_UNDO_SECONDS", 604_800, 0, 31_536_000
+            ),
             stop_grace_seconds=self.number("DOORWARD_STOP_GRACE_SECONDS", 30, 0, 3600),
             import_seconds_max=self.number("DOORWARD_IMPORT_SECONDS_MAX", 3600, 1, 86_400),
             outbound_allowed=self.networks("DOORWARD_OUTBOUND_ALLOW"),

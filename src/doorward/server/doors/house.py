@@ -11,8 +11,18 @@ from doorward.server.doors.passwords import Passwords
 from doorward.server.doors.transfer.watching import Watch
 from doorward.server.links.urls import UrlSigner
 from doorward.server.permission.caller import Caller
+from doorward.server.transfers.tokens import ClaimTokens
 from doorward.server.uploads.model import Limits, Upload
 from doorward.server.uploads.ports import BlobStore, PartStore
+
+
+@dataclass(frozen=True, slots=True)
+class HandingOver:
+    """How workspaces are handed over: by which tokens, and how long offers and undoing last."""
+
+    tokens: ClaimTokens
+    offer_seconds_max: int
+    undo_seconds: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +41,7 @@ class House:
     thumbnails: Thumbnails
     passwords: Passwords
     link_seconds_max: int
+    handing_over: HandingOver
     parts: PartStore | None = None
 
     def url_of(self, upload: Upload) -> str:

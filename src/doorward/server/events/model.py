@@ -19,6 +19,7 @@ class EventType(StrEnum):
     UPLOAD_PROGRESS = "upload.progress"
     UPLOAD_COMPLETED = "upload.completed"
     UPLOAD_ENDED = "upload.ended"  # failed, aborted or expired: without a file
+    WORKSPACE_TRANSFERRED = "workspace.transferred"  # handed over, or that undone
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,6 +41,13 @@ class Action(Enum):
     LINK_READ = ("link:read", Scope.FILES_READ, Role.VIEWER)
     LINK_UPDATE = ("link:update", Scope.FILES_WRITE, Role.VIEWER)
     LINK_KILL = ("link:kill", Scope.FILES_WRITE, Role.VIEWER)
+    TRANSFER_OFFER = ("transfer:offer", Scope.WORKSPACES_MANAGE, Role.OWNER)
+    TRANSFER_LIST = ("transfer:list", Scope.WORKSPACES_READ, Role.ADMIN)
+    TRANSFER_READ = ("transfer:read", Scope.WORKSPACES_READ, Role.ADMIN)
+    TRANSFER_CANCEL = ("transfer:cancel", Scope.WORKSPACES_MANAGE, Role.OWNER)
+    TRANSFER_PREVIEW = ("transfer:preview", Scope.WORKSPACES_READ, None)
+    TRANSFER_CLAIM = ("transfer:claim", Scope.WORKSPACES_MANAGE, None)
+    TRANSFER_UNDO = ("transfer:undo", Scope.WORKSPACES_MANAGE, Role.OWNER)
     AUDIT_READ = ("audit:read", Scope.AUDIT_READ, Role.ADMIN)
 
     def __init__(self, name_: str, scope: Scope, role: Role | None) -> None:

@@ -1,6 +1,8 @@
 """The way into a workspace, and what is done to workspaces themselves."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from datetime import datetime
 
 from doorward.server.audit.model import Attempt, Target
 from doorward.server.audit.service import record
@@ -47,16 +49,27 @@ def role_in(tx: WorkspaceTx, who: Caller, workspace: Workspace) -> Role | None:
     What comes from the owning organization counts only while the credential speaks for it, so
     that leaving the organization ends it with the next token.
     """
-    roles = [counted_role(who, workspace, m) for m in tx.members.of(workspace.id, who.user_id)]
+    found = tx.members.of(workspace.id, who.user_id)
+    return strongest_counted(who, workspace, found, tx.now)
+
+
+def strongest_counted(
+    who: Caller, workspace: Workspace, memberships: Iterable[Member], now: datetime
+) -> Role | None:
+    """Give the strongest of what a caller's own memberships are worth."""
+    roles = [counted_role(who, workspace, member, now) for member in memberships]
     return strongest([role for role in roles if role is not None])
 
 
-def counted_role(who: Caller, workspace: Workspace, member: Member) -> Role | None:
+def counted_role(who: Caller, workspace: Workspace, member: Member, now: datetime) -> Role | None:
     """Give what one membership is worth to this caller now.
 
-    Of a role that Clerk decides, the credential in hand is the authority, not what was stored
-    when an older one was seen.
+    One whose time has passed is worth nothing, from that very instant on. Of a role that Clerk
+    decides, the credential in hand is the authority, not what was stored when an older one was
+    seen.
     """
+    if member.is_over(now):
+        return None
     if member.source is MemberSource.DIRECT:
         return member.role
     if who.organization_id is None or who.organization_id != workspace.organization_id:

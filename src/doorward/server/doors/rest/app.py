@@ -18,6 +18,7 @@ from doorward.server.doors.rest import (
     images,
     imports,
     links,
+    transfers,
     uploads,
     workspaces,
 )
@@ -69,6 +70,7 @@ def create_rest() -> FastAPI:
         images.rest,
         uploads.rest,
         links.rest,
+        transfers.rest,
         imports.rest,
         events.rest,
         audit.rest,
