@@ -21,6 +21,10 @@ def client(server, name: str) -> Doorward:
     return Doorward(server.url, server.token(name))
 
 
+def claim(one: Doorward, token: str) -> str:
+    return outcome(lambda: one.claim_workspace(token))
+
+
 def outcome(what) -> str:
     """What came of a call: ``done``, or the code of what refused it."""
     try:
@@ -40,7 +44,7 @@ def test_of_many_who_claim_at_once_exactly_one_owns_it(server):
             workspace = alice.create_workspace("Plans").id
             token = alice.offer_workspace(workspace).token
 
-            claims = pool.map(lambda one: outcome(lambda: one.claim_workspace(token)), clients)
+            claims = list(pool.map(lambda one, t=token: claim(one, t), clients))
 
             assert Counter(claims) == {"done": 1, "transfer_ended": CLAIMERS - 1}
             owners = [one.user_id for one in alice.members(workspace) if one.role == "owner"]
