@@ -243,6 +243,7 @@ transfers = Table(
         "workspace_id",
         unique=True,
         sqlite_where=text("state = 'offered'"),
+        postgresql_where=text("state = 'offered'"),
     ),
     Index("ix_transfers_state", "state", "expires_at"),
 )

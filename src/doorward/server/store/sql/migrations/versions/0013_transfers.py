@@ -73,4 +73,5 @@ def _create_transfers() -> None:
         ["workspace_id"],
         unique=True,
         sqlite_where=sa.text("state = 'offered'"),
+        postgresql_where=sa.text("state = 'offered'"),
     )
