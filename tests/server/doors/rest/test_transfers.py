@@ -173,6 +173,17 @@ def test_a_claim_of_what_has_changed_since_it_was_looked_at_shows_the_new_previe
     assert claim(bob, offered, preview_id=shown["preview_id"]).status_code == 200
 
 
+def test_a_claim_for_another_organization_than_was_looked_at_is_refused(alice, house, plans):
+    offered = offer(alice, plans, organization="claimer")
+    seen = house.person("bob", org="globex").get(f"transfers/{offered['token']}").json()
+
+    refused = claim(house.person("bob", org="acme"), offered, preview_id=seen["preview_id"])
+
+    assert problem(refused) == (409, "preview_changed")
+    assert refused.json()["preview"]["organization"]["after"] == "org_acme"
+    assert roles(alice, plans) == {"user_alice": "owner"}
+
+
 def test_files_that_come_and_go_leave_the_preview_good(alice, bob, house, plans):
     offered = offer(alice, plans, keeps_for=60)
     seen = bob.get(f"transfers/{offered['token']}").json()
