@@ -131,6 +131,31 @@ def test_a_file_is_shared_by_a_link_as_it_is_printed(tmp_path):
     assert "is dead." in out.stderr
 
 
+def test_a_workspace_is_handed_over_as_it_is_printed(tmp_path):
+    page = (ROOT / "docs/how-to/hand-over.md").read_text()
+    blocks = re.findall(r"```sh run\n(.*?)```", page, re.DOTALL)
+    assert len(blocks) == 3
+    with ServerProcess(tmp_path / "data") as server:
+        out = subprocess.run(
+            ["bash", "-c", "set -eu\n" + "\n".join(blocks)],
+            cwd=tmp_path,
+            env={
+                "HOME": str(tmp_path),
+                "PATH": f"{ROOT / '.venv/bin'}:/usr/bin:/bin",
+                "DOORWARD_URL": server.url,
+            },
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    assert out.returncode == 0, out.stderr
+    assert "user_alice: owner, then editor until" in out.stderr
+    assert "user_bob: -, then owner" in out.stderr
+    assert "offered    user_alice to user_bob  keeps editor" in out.stdout
+    assert "user_alice owns ws_" in out.stderr
+
+
 def block(language: str, kind: str) -> str:
     (code,) = re.findall(rf"```{language} {kind}\n(.*?)```", STANDIN, re.DOTALL)
     return code

@@ -10,6 +10,9 @@ from doorward.client import (
     File,
     Me,
     Member,
+    Offer,
+    Preview,
+    Transfer,
     Upload,
     Version,
     Workspace,
@@ -27,6 +30,9 @@ def waiting() -> None:
         assert_type(house.child("ws_1", None, "a.txt"), File | None)
         assert_type(house.versions("file_1"), Iterator[Version])
         assert_type(house.declare_upload("ws_1", name="a", size=1), Upload)
+        assert_type(house.offer_workspace("ws_1", keeps="none"), Offer)
+        assert_type(house.read_offer("dwt_x"), Preview)
+        assert_type(house.transfers("ws_1"), Iterator[Transfer])
 
 
 async def on_an_event_loop() -> None:
@@ -35,6 +41,8 @@ async def on_an_event_loop() -> None:
         assert_type(await house.me(), Me)
         assert_type(house.workspaces(), AsyncIterator[Workspace])
         assert_type(house.files("ws_1"), AsyncIterator[File])
+        assert_type(await house.claim_workspace("dwt_x"), Transfer)
+        assert_type(house.transfers("ws_1"), AsyncIterator[Transfer])
         try:
             assert_type(await house.file("file_1"), File)
         except DoorwardError as error:

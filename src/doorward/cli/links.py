@@ -1,7 +1,6 @@
 """``doorward share`` and ``doorward links``."""
 
 import asyncio
-import re
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -9,6 +8,7 @@ import typer
 from doorward.cli.connection import JsonOption, UrlOption, explained, server_and_token
 from doorward.cli.files import RemoteArgument
 from doorward.cli.output import ExitStatus, fail, print_json, say
+from doorward.cli.times import seconds_of
 from doorward.client.model import Link, SharedLink
 
 if TYPE_CHECKING:
@@ -21,7 +21,6 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 LinkArgument = Annotated[str, typer.Argument(help="link_…")]
-_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 
 
 def share(
@@ -42,7 +41,7 @@ def share(
       doorward share Plans:/2026 --expires 7d --uses 1 --password
     """
     options: dict[str, object] = {
-        "expires_in": _seconds(expires),
+        "expires_in": seconds_of(expires),
         "uses": uses,
         "password": _asked_password() if password else None,
         "disposition": "inline" if inline else "attachment",
@@ -137,13 +136,6 @@ def _connected(url: str | None) -> "AsyncDoorward":
 def _asked_password() -> str:
     """Take the password from a prompt, never from the command line, which others can see."""
     return str(typer.prompt("Password", hide_input=True, confirmation_prompt=True, err=True))
-
-
-def _seconds(text: str) -> int:
-    match = re.fullmatch(r"([0-9]{1,9})([smhd]?)", text)
-    if match is None or int(match[1]) == 0:
-        fail(f"{text!r} is not a life such as 90s, 15m, 8h or 7d.", ExitStatus.USAGE)
-    return int(match[1]) * _SECONDS[match[2] or "s"]
 
 
 def _as_data(value: SharedLink | Link) -> dict[str, object]:

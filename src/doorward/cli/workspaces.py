@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from doorward.cli import handover
 from doorward.cli.connection import JsonOption, UrlOption, explained, server_and_token
 from doorward.cli.output import print_json, say
 from doorward.cli.sizes import human_size
@@ -96,3 +97,6 @@ def _as_data(workspace: Workspace) -> dict[str, object]:
 
     data: dict[str, object] = msgspec.to_builtins(workspace)
     return data
+
+
+handover.register(app)

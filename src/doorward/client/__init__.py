@@ -14,6 +14,7 @@ from doorward.client.errors import (
     ServerError,
     TooLarge,
 )
+from doorward.client.handover import Offer, Preview, Transfer
 from doorward.client.model import File, Me, Member, Page, Upload, Usage, Version, Workspace
 from doorward.client.sync import Doorward
 
@@ -30,11 +31,14 @@ __all__ = [
     "Member",
     "NotAuthenticated",
     "NotFound",
+    "Offer",
     "Page",
     "PermissionDenied",
+    "Preview",
     "RateLimited",
     "ServerError",
     "TooLarge",
+    "Transfer",
     "Upload",
     "Usage",
     "Version",

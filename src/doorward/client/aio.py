@@ -13,6 +13,7 @@ from doorward.client import calls
 from doorward.client.calls import Call, Turn
 from doorward.client.digests import CHUNK_BYTES
 from doorward.client.errors import ConnectionFailed, DoorwardError, error_of
+from doorward.client.handover import AsyncHandovers
 from doorward.client.model import (
     Decision,
     Explanation,
@@ -47,7 +48,7 @@ Token = str | Callable[[], str] | Callable[[], Awaitable[str]]
 _TIMEOUT = httpx2.Timeout(60.0, connect=10.0)
 
 
-class AsyncDoorward:
+class AsyncDoorward(AsyncHandovers):
     """A Doorward server, over a pool of connections; close it, or use it in ``async with``.
 
     ``token`` is a session token or a key, or something that gives one for each request. It is

@@ -93,6 +93,7 @@ class Member(msgspec.Struct, frozen=True):
     user_id: str
     role: str
     source: str = "direct"
+    expires_at: datetime | None = None
 
 
 class File(msgspec.Struct, frozen=True):

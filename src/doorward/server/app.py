@@ -22,7 +22,7 @@ from doorward.server.doors.fastio.paths import PREFIX as FASTIO
 from doorward.server.doors.fastio.paths import UPLOADS as FASTIO_UPLOADS
 from doorward.server.doors.fastio.putting import PutDoor
 from doorward.server.doors.fastio.tickets import TicketDoor
-from doorward.server.doors.house import House
+from doorward.server.doors.house import HandingOver, House
 from doorward.server.doors.identity import Identities
 from doorward.server.doors.images.cache import ThumbnailCache
 from doorward.server.doors.images.thumbnails import Thumbnails
@@ -69,6 +69,7 @@ from doorward.server.store.sql.store import SqlStore
 from doorward.server.sweeper import keep_looking, keep_sweeping
 from doorward.server.tokens.delegation import DelegationProver
 from doorward.server.tokens.signing import TokenSigner
+from doorward.server.transfers.tokens import ClaimTokens
 from doorward.server.uploads.model import Limits
 from doorward.server.workspaces.policy import Policy
 from doorward.standin import DEFAULT_PARTY, Standin
@@ -334,6 +335,11 @@ def _house(
         end_token=lambda token, until: hearing.told.revoke_credential(token, until=until),
         limiting=limiting,
         metering=Metering(store, settings.plans, now),
+        handing_over=HandingOver(
+            ClaimTokens(settings.secret.encode()),
+            settings.transfer_seconds_max,
+            settings.transfer_undo_seconds,
+        ),
         parts=parts,
     )
 

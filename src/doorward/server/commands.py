@@ -11,13 +11,14 @@ from doorward.server.audit.service import record, record_problem
 from doorward.server.integrity.ports import IntegrityTx
 from doorward.server.permission.judgement import Judgement
 from doorward.server.problems import Internal, Problem
+from doorward.server.transfers.ports import TransferTx
 
 T = TypeVar("T")
 
 log = logging.getLogger("doorward.commands")
 
 
-class Tx(IntegrityTx, AlertTx, Protocol):
+class Tx(IntegrityTx, AlertTx, TransferTx, Protocol):
     """A transaction over everything."""
 
 

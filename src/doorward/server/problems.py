@@ -501,6 +501,48 @@ class ExchangeRefused(Problem):
     advice = "Send grant_type, subject_token and subject_token_type as RFC 8693 has them."
 
 
+class TransferNotFound(Problem):
+    """No such offer, or none for this caller: the two can't be told apart."""
+
+    code, status, title = "transfer_not_found", 404, "Hand-over not found"
+    advice = "There is no such hand-over, or it was offered to somebody else."
+
+
+class TransferEnded(Problem):
+    """Claimed, cancelled, expired or undone; ``transfer_state`` says it where it may be known."""
+
+    code, status, title = "transfer_ended", 410, "Hand-over ended"
+    advice = "This hand-over can't go on any more. Ask for a new offer."
+
+
+class TransferPending(Problem):
+    """A second offer of one workspace; ``transfer_id`` names the first."""
+
+    code, status, title = "transfer_pending", 409, "Already offered"
+    advice = "This workspace is offered already. Cancel that offer first."
+
+
+class TransferToSelf(Problem):
+    """An offer to, or claimed by, whoever made it."""
+
+    code, status, title = "transfer_to_self", 409, "Offered to yourself"
+    advice = "A workspace is handed over to somebody else than its offerer."
+
+
+class TransferSuperseded(Problem):
+    """What is to be undone was handed over again since."""
+
+    code, status, title = "transfer_superseded", 409, "Handed over again"
+    advice = "The workspace was handed over again since; only the last hand-over can be undone."
+
+
+class PreviewChanged(Problem):
+    """What was looked at is not what would happen now; ``preview`` says what would."""
+
+    code, status, title = "preview_changed", 409, "Preview changed"
+    advice = "What this hand-over changes is not what you looked at. Look at the new preview."
+
+
 class NotAFolder(Problem):
     """An archive was asked for of a file."""
 

@@ -103,6 +103,8 @@ class Settings:
     alert_factor: int = 5
     metrics_allowed: tuple[Network, ...] = ()
     workspace_quota_bytes: int = 50 * GIBIBYTE
+    transfer_seconds_max: int = 604_800
+    transfer_undo_seconds: int = 604_800
     stop_grace_seconds: int = 30
     outbound_allowed: tuple[Network, ...] = ()
     import_seconds_max: int = 3600
@@ -200,6 +202,12 @@ class _Reader:
             alert_factor=self.number("DOORWARD_ALERT_FACTOR", 5, 1),
             metrics_allowed=self.networks("DOORWARD_METRICS_ALLOW"),
             workspace_quota_bytes=self.number("DOORWARD_QUOTA_BYTES", 50 * GIBIBYTE, 0),
+            transfer_seconds_max=self.number(
+                "DOORWARD_TRANSFER_SECONDS_MAX", 604_800, 1, 31_536_000
+            ),
+            transfer_undo_seconds=self.number(
+                "DOORWARD_TRANSFER_UNDO_SECONDS", 604_800, 0, 31_536_000
+            ),
             stop_grace_seconds=self.number("DOORWARD_STOP_GRACE_SECONDS", 30, 0, 3600),
             import_seconds_max=self.number("DOORWARD_IMPORT_SECONDS_MAX", 3600, 1, 86_400),
             outbound_allowed=self.networks("DOORWARD_OUTBOUND_ALLOW"),

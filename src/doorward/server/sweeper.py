@@ -10,7 +10,10 @@ from doorward.server.alerts.service import look, tell
 from doorward.server.commands import Store, Tx
 from doorward.server.files.purging import purge_overdue, purge_removed
 from doorward.server.links.sweeping import remove_over
+from doorward.server.members import service as members
 from doorward.server.problems import Problem
+from doorward.server.transfers import sweeping as transfers
+from doorward.server.transfers.sweeping import sweep_expired
 from doorward.server.uploads.model import Limits
 from doorward.server.uploads.ports import BlobStore
 from doorward.server.uploads.sweeping import remove_closed, reopen_interrupted, sweep_overdue
@@ -44,6 +47,12 @@ async def sweep(store: Store, blobs: BlobStore) -> None:
     while await store.read(lambda tx: bool(tx.uploads.overdue(tx.now, 1))):
         await store.write(lambda tx: sweep_overdue(tx, BATCH))
     while await store.write(lambda tx: remove_over(tx, BATCH)):
+        pass
+    while await store.read(lambda tx: bool(tx.members.over(1))):
+        await store.write(lambda tx: members.remove_over(tx, BATCH))
+    while await store.write(lambda tx: sweep_expired(tx, BATCH)):
+        pass
+    while await store.write(lambda tx: transfers.remove_over(tx, BATCH)):
         pass
     while await store.write(lambda tx: tx.events.drop_before(tx.now - EVENTS_KEPT, BATCH)) == BATCH:
         pass

@@ -1,6 +1,7 @@
 """The outermost layer of every HTTP request: its id, its bounds, its log line, its last resort."""
 
 import logging
+import re
 import secrets
 import time
 from collections.abc import MutableMapping
@@ -11,10 +12,14 @@ from doorward.server.doors.problem_json import send_problem
 from doorward.server.outbound.addresses import Network
 from doorward.server.permission.caller import Origin
 from doorward.server.problems import Internal, Problem, RequestTooLarge
+from doorward.server.transfers.tokens import PREFIX
 
 BODY_BYTES_MAX = 1 << 20
 AGENT_CHARACTERS_MAX = 200
 log = logging.getLogger("doorward.access")
+
+SHOWN_OF_TOKEN = 7
+_TOKENS = re.compile(rf"/v1/+transfers/+(.{{8,}}?)(?=/claim$|$)|(?i:{PREFIX})[^/]{{4,}}", re.DOTALL)
 
 _SAFE_HEADERS = [
     (b"x-content-type-options", b"nosniff"),
@@ -55,7 +60,7 @@ class RequestContext:
         log.info(
             "%s %s %s %.1fms %s",
             scope["method"],
-            scope["path"].encode("unicode_escape").decode(),  # a line stays one line
+            shown_path(scope).encode("unicode_escape").decode(),  # a line stays one line
             answer.status,
             (time.perf_counter() - began) * 1000,
             origin.request_id,
@@ -66,6 +71,20 @@ def origin_of(scope: Scope) -> Origin:
     """Give where a request came from."""
     origin: Origin = scope["state"]["origin"]
     return origin
+
+
+def shown_path(scope: Scope) -> str:
+    """Give a request's path for a log or the trail, claim tokens cut to their first characters.
+
+    What stands where a token does is cut whatever it looks like, and a token wherever it stands.
+    """
+    path: str = scope["path"]
+    return _TOKENS.sub(_cut, path)
+
+
+def _cut(found: re.Match[str]) -> str:
+    token = found[1] or found[0]
+    return f"{found[0].removesuffix(token)}{token[:SHOWN_OF_TOKEN]}…"
 
 
 class _Answer:

@@ -18,9 +18,19 @@ from doorward.server.keys.sealing import Sealer
 from doorward.server.links.urls import UrlSigner
 from doorward.server.permission.caller import Caller
 from doorward.server.tokens.signing import TokenSigner
+from doorward.server.transfers.tokens import ClaimTokens
 from doorward.server.uploads.model import Limits, Upload
 from doorward.server.uploads.ports import BlobStore, PartStore
 from doorward.server.usage.costs import Meter
+
+
+@dataclass(frozen=True, slots=True)
+class HandingOver:
+    """How workspaces are handed over: by which tokens, and how long offers and undoing last."""
+
+    tokens: ClaimTokens
+    offer_seconds_max: int
+    undo_seconds: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +58,7 @@ class House:
     end_token: Callable[[str, float], Awaitable[None]]
     limiting: Limiting
     metering: Metering
+    handing_over: HandingOver
     parts: PartStore | None = None
 
     def url_of(self, upload: Upload) -> str:

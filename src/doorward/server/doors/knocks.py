@@ -12,7 +12,7 @@ from doorward.server.audit.model import Attempt, Target
 from doorward.server.audit.service import record_problem
 from doorward.server.commands import Store, Tx, placed, refused
 from doorward.server.doors.asgi import Scope
-from doorward.server.doors.context import origin_of
+from doorward.server.doors.context import origin_of, shown_path
 from doorward.server.permission.caller import Caller, Credential
 from doorward.server.problems import Problem
 
@@ -65,7 +65,7 @@ class Knocks:
 def knock(scope: Scope) -> Attempt:
     """Describe a request of somebody who could not be identified."""
     who = Caller("", Credential("none", None), origin_of(scope))
-    path = scope["path"][:_PATH_CHARACTERS_MAX]
+    path = shown_path(scope)[:_PATH_CHARACTERS_MAX]
     return Attempt(None, Target(), who, {"method": scope["method"], "path": path})
 
 

@@ -20,6 +20,7 @@ class EventType(StrEnum):
     UPLOAD_COMPLETED = "upload.completed"
     ALERT_RAISED = "alert.raised"
     UPLOAD_ENDED = "upload.ended"  # failed, aborted or expired: without a file
+    WORKSPACE_TRANSFERRED = "workspace.transferred"  # handed over, or that undone
 
 
 @dataclass(frozen=True, slots=True)

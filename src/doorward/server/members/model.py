@@ -19,7 +19,7 @@ class MemberSource(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """One person in one workspace."""
+    """One person in one workspace, for good or until ``expires_at``."""
 
     workspace_id: str
     user_id: str
@@ -27,3 +27,8 @@ class Member:
     source: MemberSource
     created_at: datetime
     updated_at: datetime
+    expires_at: datetime | None = None
+
+    def is_over(self, now: datetime) -> bool:
+        """Say whether the time it was given for has passed, from that very instant on."""
+        return self.expires_at is not None and now >= self.expires_at

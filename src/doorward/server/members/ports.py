@@ -13,7 +13,13 @@ class MemberRows(Protocol):
         """Give the person's memberships here: none, or one per source."""
 
     def page(self, workspace_id: str, page: Page) -> list[Member]:
-        """List members by user id, one row more than the page to tell whether more follow."""
+        """List members by user id, one row more than the page to tell whether more follow.
+
+        Those whose time has passed are not in it.
+        """
+
+    def all(self, workspace_id: str) -> list[Member]:
+        """Give every membership here, by user id and source, also those that are over."""
 
     def put(self, member: Member) -> None:
         """Insert or replace the membership of that person and source."""
@@ -23,3 +29,6 @@ class MemberRows(Protocol):
 
     def owners(self, workspace_id: str) -> int:
         """Count the owners."""
+
+    def over(self, limit: int) -> list[Member]:
+        """List memberships whose time has passed, whichever workspace they are in."""

@@ -10,6 +10,7 @@ from doorward.server.permission.actions import Action
 from doorward.server.permission.caller import Caller
 from doorward.server.permission.roles import Role
 from doorward.server.problems import (
+    Json,
     LastOwner,
     MemberExists,
     MemberFromClerk,
@@ -58,7 +59,9 @@ def change_role(
     _refuse_above(own, role)
     _refuse_above(own, member.role)
     _keep_an_owner(tx, member, role)
-    changed = replace(member, role=role, updated_at=tx.now)
+    # An owner is one for good: with one that ends, a workspace could be left without.
+    until = None if role is Role.OWNER else member.expires_at
+    changed = replace(member, role=role, updated_at=tx.now, expires_at=until)
     tx.members.put(changed)
     record(tx, _attempt(Action.MEMBER_UPDATE, who, changed))
     return changed
@@ -79,17 +82,31 @@ def remove_member(tx: WorkspaceTx, who: Caller, workspace_id: str, user_id: str)
     record(tx, _attempt(action, who, member))
 
 
+def remove_over(tx: WorkspaceTx, limit: int) -> int:
+    """Take out whoever was let in until now; gives how many, at most ``limit``."""
+    over = tx.members.over(limit)
+    for member in over:
+        tx.members.remove(member.workspace_id, member.user_id, member.source)
+        target = Target(member.workspace_id, "member", member.user_id)
+        details: dict[str, Json] = {"role": member.role.value}
+        record(tx, Attempt(Action.MEMBER_REMOVE, target, None, details), reason="expired")
+    return len(over)
+
+
 def _own(tx: WorkspaceTx, workspace_id: str, user_id: str) -> Member | None:
-    """Give the membership that is decided here, if the person has one."""
+    """Give the membership that is decided here, if the person has one that is not over."""
     found = tx.members.of(workspace_id, user_id)
-    return next((m for m in found if m.source is not MemberSource.CLERK), None)
+    own = (m for m in found if m.source is not MemberSource.CLERK)
+    return next((m for m in own if not m.is_over(tx.now)), None)
 
 
 def _editable(tx: WorkspaceTx, workspace_id: str, user_id: str) -> Member:
     member = _own(tx, workspace_id, user_id)
     if member is not None:
         return member
-    raise MemberFromClerk if tx.members.of(workspace_id, user_id) else MemberNotFound
+    found = tx.members.of(workspace_id, user_id)
+    by_clerk = any(member.source is MemberSource.CLERK for member in found)
+    raise MemberFromClerk if by_clerk else MemberNotFound
 
 
 def _refuse_above(own: Role | None, role: Role) -> None:

@@ -28,7 +28,7 @@ class WorkspaceRows(Protocol):
         """Insert a workspace."""
 
     def change(self, workspace: Workspace) -> None:
-        """Store name and policy."""
+        """Store name, organization and policy."""
 
     def remove(self, workspace_id: str) -> None:
         """Mark as deleted: nothing finds it any more."""

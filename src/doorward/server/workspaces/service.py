@@ -1,5 +1,6 @@
 """The way into a workspace, and what is done to workspaces themselves."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -12,7 +13,7 @@ from doorward.server.paging import Listed, Page, listed
 from doorward.server.permission.actions import Action
 from doorward.server.permission.caller import Caller
 from doorward.server.permission.judgement import Judgement
-from doorward.server.permission.policy import Decision, Outcome, decide
+from doorward.server.permission.policy import Decision, Outcome, Rights, decide
 from doorward.server.permission.roles import Role, strongest, weaker
 from doorward.server.problems import HomeWorkspace, Json, PermissionDenied, WorkspaceNotFound
 from doorward.server.workspaces.model import Standing, Workspace
@@ -37,11 +38,18 @@ def enter(tx: WorkspaceTx, who: Caller, action: Action, workspace_id: str) -> St
     """
     workspace = tx.workspaces.get(workspace_id)
     role = None if workspace is None else role_in(tx, who, workspace)
-    tx.judgement = Judgement.made(who.rights(role), action, workspace_id)
-    if workspace is None or tx.judgement.decision.outcome is Outcome.HIDDEN:
+    judge(tx, who.rights(role), action, workspace_id)
+    if workspace is None:
+        raise WorkspaceNotFound
+    return Standing(workspace, role)
+
+
+def judge(tx: Transaction, rights: Rights, action: Action, workspace_id: str) -> None:
+    """Decide about an action in a workspace; raises WorkspaceNotFound, PermissionDenied."""
+    tx.judgement = Judgement.made(rights, action, workspace_id)
+    if tx.judgement.decision.outcome is Outcome.HIDDEN:
         raise WorkspaceNotFound
     _refuse(tx.judgement.decision)
-    return Standing(workspace, role)
 
 
 def role_in(tx: WorkspaceTx, who: Caller, workspace: Workspace) -> Role | None:
@@ -52,8 +60,7 @@ def role_in(tx: WorkspaceTx, who: Caller, workspace: Workspace) -> Role | None:
     the weaker role of both counts.
     """
     who = standing_now(tx, who)
-    roles = [counted_role(who, workspace, m) for m in tx.members.of(workspace.id, who.user_id)]
-    role = strongest([role for role in roles if role is not None])
+    role = strongest_counted(who, workspace, tx.members.of(workspace.id, who.user_id), tx.now)
     return role if who.agent is None else weaker(role, role_in(tx, who.agent, workspace))
 
 
@@ -73,12 +80,23 @@ def standing_now(tx: WorkspaceTx, who: Caller) -> Caller:
     return replace(who, organization_role=role, lasting=False)
 
 
-def counted_role(who: Caller, workspace: Workspace, member: Member) -> Role | None:
+def strongest_counted(
+    who: Caller, workspace: Workspace, memberships: Iterable[Member], now: datetime
+) -> Role | None:
+    """Give the strongest of what a caller's own memberships are worth."""
+    roles = [counted_role(who, workspace, member, now) for member in memberships]
+    return strongest([role for role in roles if role is not None])
+
+
+def counted_role(who: Caller, workspace: Workspace, member: Member, now: datetime) -> Role | None:
     """Give what one membership is worth to this caller now.
 
-    Of a role that Clerk decides, the credential in hand is the authority, not what was stored
-    when an older one was seen.
+    One whose time has passed is worth nothing, from that very instant on. Of a role that Clerk
+    decides, the credential in hand is the authority, not what was stored when an older one was
+    seen.
     """
+    if member.is_over(now):
+        return None
     if member.source is MemberSource.DIRECT:
         return member.role
     if who.organization_id is None or who.organization_id != workspace.organization_id:

@@ -27,6 +27,7 @@ BODIES = {
 }
 OF_OTHER_THINGS = {"download_folder": 409, "read_thumbnail": 415}  # than a text file
 OF_THEIR_MAKER = {"read_link", "narrow_link", "kill_link"}
+# What a claim token opens is in test_transfers.py: nobody needs a role for it.
 OF_ONE_WORKSPACE = {"list_alerts", "list_audit", "list_events", "list_links"}
 NOWHERE = {
     "workspace_id": "ws_" + "a" * 26,
@@ -37,6 +38,8 @@ NOWHERE = {
     "request_id": "req_" + "a" * 32,
     "user_id": "user_nobody",
     "workspace": "ws_" + "a" * 26,
+    "transfer_id": "tr_" + "a" * 26,
+    "token": "dwt_" + "a" * 52,
 }
 
 operations = pytest.mark.parametrize("operation", Operations.all, ids=lambda op: op.name)
@@ -78,6 +81,7 @@ def belongings(house):
         "link_id": alice.post(f"files/{file['id']}/link").json()["id"],
         "user_id": "user_carol",
         "key_id": alice.post("keys", name="CI", scopes=["files:read"]).json()["id"],
+        "transfer_id": NOWHERE["transfer_id"],  # a home is never handed over
     }
     return alice, bob, ids
 

@@ -174,6 +174,7 @@ class MemberOut(Out):
     source: str
     created_at: datetime
     updated_at: datetime
+    expires_at: datetime | None = Field(description="From when on it counts no more.")
 
     @classmethod
     def of(cls, member: Member) -> "MemberOut":
@@ -184,6 +185,7 @@ class MemberOut(Out):
             source=member.source.value,
             created_at=member.created_at,
             updated_at=member.updated_at,
+            expires_at=member.expires_at,
         )
 
 

@@ -98,7 +98,9 @@ members = Table(
     Column("role", String, nullable=False),
     Column("created_at", Instant, nullable=False),
     Column("updated_at", Instant, nullable=False),
+    Column("expires_at", Instant),
     Index("ix_members_user_id", "user_id"),
+    Index("ix_members_expires_at", "expires_at", sqlite_where=text("expires_at IS NOT NULL")),
 )
 
 nodes = Table(
@@ -222,6 +224,54 @@ links = Table(
     Index("ix_links_maker", "maker_id", "created_at", "id"),
     Index("ix_links_resource", "resource_id"),
     Index("ix_links_expires_at", "expires_at"),
+)
+
+transfers = Table(
+    "transfers",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("workspace_id", ForeignKey("workspaces.id"), nullable=False),
+    Column("digest", String, nullable=False, unique=True),
+    Column("offered_by", String, nullable=False),
+    Column("made_by", JSON, nullable=False),
+    Column("to_user_id", String),
+    Column("destination", String, nullable=False),
+    Column("keeps", String),
+    Column("keeps_seconds", BigInteger),
+    Column("offered_at", Instant, nullable=False),
+    Column("expires_at", Instant, nullable=False),
+    Column("state", String, nullable=False),
+    Column("claimed_by", String),
+    Column("claimed_at", Instant),
+    Column("undo_until", Instant),
+    Column("organization_before", String),
+    Column("ended_by", String),
+    Column("ended_at", Instant),
+    # The order of a workspace's hand-overs: one is open at a time, and times may be equal.
+    Column("number", Integer, nullable=False),
+    Index("uq_transfers_number", "workspace_id", "number", unique=True),
+    # One open offer of a workspace, whatever else is raced.
+    Index(
+        "uq_transfers_open",
+        "workspace_id",
+        unique=True,
+        sqlite_where=text("state = 'offered'"),
+        postgresql_where=text("state = 'offered'"),
+    ),
+    Index("ix_transfers_state", "state", "expires_at"),
+)
+
+transfer_members = Table(
+    "transfer_members",
+    metadata,
+    Column("transfer_id", ForeignKey("transfers.id"), primary_key=True),
+    Column("user_id", String, primary_key=True),
+    Column("source", String, primary_key=True),
+    Column("workspace_id", String, nullable=False),
+    Column("role", String, nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Column("updated_at", Instant, nullable=False),
+    Column("expires_at", Instant),
 )
 
 link_uses = Table(

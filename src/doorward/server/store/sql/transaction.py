@@ -19,6 +19,7 @@ from doorward.server.store.sql.integrity import SqlIntegrity
 from doorward.server.store.sql.keys import SqlKeys
 from doorward.server.store.sql.links import SqlLinks
 from doorward.server.store.sql.members import SqlMembers
+from doorward.server.store.sql.transfers import SqlTransfers
 from doorward.server.store.sql.uploads import SqlUploads
 from doorward.server.store.sql.usage import SqlUsage
 from doorward.server.store.sql.workspaces import SqlWorkspaces
@@ -47,7 +48,7 @@ class SqlTx:
     @cached_property
     def members(self) -> SqlMembers:
         """The members."""
-        return SqlMembers(self._connection)
+        return SqlMembers(self._connection, self.now)
 
     @cached_property
     def alerts(self) -> SqlAlerts:
@@ -73,6 +74,11 @@ class SqlTx:
     def links(self) -> SqlLinks:
         """The signed URLs handed out."""
         return SqlLinks(self._connection)
+
+    @cached_property
+    def transfers(self) -> SqlTransfers:
+        """The hand-overs of workspaces."""
+        return SqlTransfers(self._connection, self.now)
 
     @cached_property
     def blobs(self) -> SqlBlobs:

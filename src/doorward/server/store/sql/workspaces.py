@@ -7,6 +7,7 @@ from sqlalchemy import Connection, Row, and_, bindparam, exists, insert, or_, se
 
 from doorward.server.members.model import MemberSource
 from doorward.server.paging import Page
+from doorward.server.store.sql.members import counts_at
 from doorward.server.store.sql.tables import members, nodes, workspaces
 from doorward.server.workspaces.model import Workspace
 from doorward.server.workspaces.policy import Policy
@@ -48,7 +49,7 @@ class SqlWorkspaces:
         query = (
             select(workspaces)
             .join(members, members.c.workspace_id == workspaces.c.id)
-            .where(_LIVE, _counts(user_id, organization_id))
+            .where(_LIVE, _counts(user_id, organization_id), counts_at(self._now))
             .distinct()
             .order_by(workspaces.c.id)
             .limit(page.limit + 1)
@@ -75,8 +76,13 @@ class SqlWorkspaces:
         )
 
     def change(self, workspace: Workspace) -> None:
-        """Store name and policy."""
-        self._change(workspace.id, name=workspace.name, policy=workspace.policy.stored())
+        """Store name, organization and policy."""
+        self._change(
+            workspace.id,
+            name=workspace.name,
+            organization_id=workspace.organization_id,
+            policy=workspace.policy.stored(),
+        )
 
     def remove(self, workspace_id: str) -> None:
         """Mark as deleted."""

@@ -1,0 +1,1 @@
+"""Workspaces handed over: offered, looked at, claimed, and for a while undone."""
