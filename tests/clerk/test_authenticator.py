@@ -245,6 +245,10 @@ class TestCookies:
         assert seen(auth, self.cookies("garbage")) == "token-invalid"
         forged = stranger.sign(claims(), {"kid": issuer.kid})
         assert seen(auth, self.cookies(forged)) == "token-invalid-signature"
+        over = issuer.sign(claims(azp=PARTY, iat=int(NOON) - 6, exp=int(NOON) - 6))
+        assert seen(auth, self.cookies(over, uat=int(NOON) - 9)) == "token-expired"
+        early = issuer.sign(claims(azp=PARTY, nbf=int(NOON) + 6))
+        assert seen(auth, self.cookies(early)) == "token-not-active-yet"
 
     @pytest.mark.parametrize(
         ("headers", "let_in"),

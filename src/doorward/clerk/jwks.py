@@ -42,8 +42,8 @@ class Patience:
 
     All in seconds. Keys younger than ``stale`` serve while they can't be fetched anew; after a
     fetch the next one waits for ``cool_down``; one fetch may take ``timeout`` between two bytes,
-    and twice that as a whole. Whoever has a key at hand waits for newer ones no longer than
-    ``wait``.
+    and two or three times that as a whole. Whoever has a key at hand waits for newer ones no
+    longer than ``wait``.
     """
 
     fresh: float = FRESH_SECONDS
