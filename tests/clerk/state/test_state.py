@@ -225,6 +225,16 @@ def test_a_forked_process_sees_what_others_change_whether_its_parent_stays_or_en
         assert forked.stdout.readline() == "child False\n"
 
 
+def test_what_another_process_opened_is_closed_and_opened_anew(tmp_path):
+    state = SqliteState(tmp_path / "state.db")
+    assert state.get(["key"]) == [None]
+    inherited, state._local.process = state._local.connection, 0
+
+    assert state.get(["key"]) == [None]
+    with pytest.raises(sqlite3.ProgrammingError):
+        inherited.execute("SELECT 1")
+
+
 def test_the_file_is_its_owners_alone(tmp_path):
     path = tmp_path / "deep" / "state.db"
     SqliteState(path)
