@@ -86,7 +86,7 @@ def test_excluded_paths_are_open_and_nothing_that_could_mean_another_is(client_o
         asyncio.run(client.app(scope, None, send))
         return sent[0]["status"]
 
-    for path in ("/healthz", "/public/a", "/public/a/b.css", "/public/"):
+    for path in ("/healthz", "/public/a", "/public/a/b.css", "/public/", "/public/100%.txt"):
         assert status(path) == 200
     for path in (
         "/healthz/",
@@ -98,6 +98,11 @@ def test_excluded_paths_are_open_and_nothing_that_could_mean_another_is(client_o
         "/public/.",
         "/public//secret",
         "/public/./x",
+        "/public/..\\secret",
+        "/public/%2e%2E/secret",
+        "/public/a%2F..%2fsecret",
+        "/public/%5c..%5Csecret",
+        "/public/%252e%252e/secret",
         "//healthz",
     ):
         assert status(path) == 401, path

@@ -242,10 +242,23 @@ class TestWebSockets:
             await websocket.accept()
             await websocket.send_text(who.user_id)
 
+        for path, guard in {
+            "/required": clerk.required,
+            "/optional": clerk.optional,
+            "/admins": clerk.requires(role="org:admin"),
+        }.items():
+
+            @app.websocket(path, dependencies=[Depends(guard)])
+            async def echo(websocket: WebSocket):
+                await websocket.accept()
+                async for text in websocket.iter_text():
+                    await websocket.send_text(text)
+
         return TestClient(app), revocations
 
     def open(self, client, issuer, path="/live"):
-        headers = {"Authorization": f"Bearer {issuer.mint('alice', claims={'sid': 'sess_1'})}"}
+        token = issuer.mint("alice", org="acme", role="org:admin", claims={"sid": "sess_1"})
+        headers = {"Authorization": f"Bearer {token}"}
         return client.websocket_connect(path, headers=headers)
 
     def test_a_socket_knows_who_is_there(self, application, issuer):
@@ -264,7 +277,14 @@ class TestWebSockets:
 
         assert refused.value.code == 4401
 
-    @pytest.mark.parametrize("path", ["/live", "/ticker"])
+    def test_whoever_needs_no_credential_is_not_judged_again(self, application):
+        client, _ = application
+        with client.websocket_connect("/optional") as socket:
+            for word in ("still", "there"):
+                socket.send_text(word)
+                assert socket.receive_text() == word
+
+    @pytest.mark.parametrize("path", ["/live", "/ticker", "/required", "/optional", "/admins"])
     def test_a_revocation_closes_an_open_socket(self, application, issuer, path):
         client, revocations = application
         with self.open(client, issuer, path) as socket:

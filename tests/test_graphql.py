@@ -104,13 +104,54 @@ def test_a_permission_that_asks_for_nothing_fails_when_it_is_made():
         requires()
 
 
+def connected(client, token, *, in_header=False):
+    bearer = {} if token is None else {"Authorization": f"Bearer {token}"}
+    socket = client.websocket_connect(
+        "/graphql", subprotocols=[PROTOCOL], headers=bearer if in_header else {}
+    )
+    socket.__enter__()
+    payload = {} if in_header else bearer
+    socket.send_json({"type": "connection_init", "payload": payload})
+    assert socket.receive_json()["type"] == "connection_ack"
+    return socket
+
+
+@pytest.mark.parametrize("in_header", [True, False])
+class TestOperationsOverAnOpenSocket:
+    def ask(self, socket, query):
+        socket.send_json({"id": "1", "type": "subscribe", "payload": {"query": query}})
+        answer = socket.receive_json()["payload"]
+        assert socket.receive_json()["type"] == "complete"
+        return answer
+
+    @pytest.fixture
+    def session(self, issuer):
+        return issuer.sign_in("alice", org="acme", role="org:admin")
+
+    @pytest.fixture
+    def socket(self, client, issuer, session, in_header):
+        socket = connected(client, issuer.token(session), in_header=in_header)
+        assert self.ask(socket, "{ me }")["data"] == {"me": "user_alice"}
+        yield socket
+        socket.close()
+
+    @pytest.mark.parametrize("query", ["{ me }", "{ report }"])
+    def test_are_refused_once_the_session_is_revoked(self, socket, session, revocations, query):
+        asyncio.run(revocations.revoke_session(session.id))
+
+        (error,) = self.ask(socket, query)["errors"]
+        assert error["extensions"] == {"code": "UNAUTHENTICATED", "reason": "session-revoked"}
+
+    def test_are_refused_once_the_token_is_over(self, socket, clock):
+        clock.advance(seconds=66)
+
+        (error,) = self.ask(socket, "{ me }")["errors"]
+        assert error["extensions"] == {"code": "UNAUTHENTICATED", "reason": "token-expired"}
+
+
 class TestSubscriptions:
     def subscribe(self, client, token):
-        socket = client.websocket_connect("/graphql", subprotocols=[PROTOCOL])
-        socket.__enter__()
-        payload = {} if token is None else {"Authorization": f"Bearer {token}"}
-        socket.send_json({"type": "connection_init", "payload": payload})
-        assert socket.receive_json()["type"] == "connection_ack"
+        socket = connected(client, token)
         query = {"query": "subscription { ticks }"}
         socket.send_json({"id": "1", "type": "subscribe", "payload": query})
         return socket

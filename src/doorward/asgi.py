@@ -7,6 +7,7 @@ async def app(scope, receive, send):
 """
 
 import asyncio
+import re
 from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping
 from contextlib import suppress
 from typing import Any
@@ -27,6 +28,8 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 _KEY = "doorward.principal"
 _DENIAL = "websocket.http.response"
+# Dots, empty parts, and what others along the way read as a slash or decode once more.
+_MEANS_ANOTHER = re.compile(r"//|/\.{1,2}(?:/|\Z)|\\|%(?:25|2e|2f|5c)", re.IGNORECASE)
 
 
 def principal_of(scope: Mapping[str, Any]) -> Principal:
@@ -93,12 +96,8 @@ class ClerkMiddleware:
 
     def _is_excluded(self, path: str) -> bool:
         """Say whether anybody may reach a path; one that could mean another is never excluded."""
-        if path in self._exact:
-            return True
-        return (
-            path.startswith(self._below)
-            and not any(part in {"", ".", ".."} for part in path.split("/")[1:-1])
-            and not path.endswith(("/.", "/.."))
+        return path in self._exact or (
+            path.startswith(self._below) and _MEANS_ANOTHER.search(path) is None
         )
 
 

@@ -61,17 +61,23 @@ class Required(SecurityBase):
         # Only describes the credential in OpenAPI; the guard itself reads the request.
         self.model = HTTPBearerModel(bearerFormat="JWT")
         self.scheme_name = "Clerk"
+        self._auth = auth
         self._authenticate = auth.authenticator.authenticate
         self._asked = asked
 
     async def __call__(self, connection: HTTPConnection) -> Principal:
-        """Let in only verified callers: 401 for all others, 503 where keys can't be had."""
+        """Let in only verified callers: 401 for all others, 503 where keys can't be had.
+
+        Whoever opens a WebSocket is judged again while it is open, as with ``websocket``.
+        """
         try:
             who = await self._authenticate(connection.scope)
             if self._asked is not None:
                 require(who, self._asked)
         except Refusal as refusal:
             raise response_to(connection, refusal) from refusal
+        if isinstance(connection, WebSocket):
+            _watch_while_routed(self._auth, connection, who)
         return who
 
 
@@ -81,21 +87,29 @@ class Optional(SecurityBase):
     def __init__(self, auth: _ClerkAuth) -> None:
         self.model = HTTPBearerModel(bearerFormat="JWT")
         self.scheme_name = "Clerk"
+        self._auth = auth
         self._authenticate = auth.authenticator.authenticate_optional
 
     async def __call__(self, connection: HTTPConnection) -> Principal | None:
-        """Give the caller, or None without a credential; a bad one is refused all the same."""
+        """Give the caller, or None without a credential; a bad one is refused all the same.
+
+        A caller who opens a WebSocket is judged again while it is open.
+        """
         try:
-            return await self._authenticate(connection.scope)
+            who = await self._authenticate(connection.scope)
         except Refusal as refusal:
             raise response_to(connection, refusal) from refusal
+        if who is not None and isinstance(connection, WebSocket):
+            _watch_while_routed(self._auth, connection, who)
+        return who
 
 
 class ClerkAuth(_ClerkAuth):
     """Verifies Clerk's credentials and guards FastAPI's routes.
 
     Takes the options of ``doorward.clerk.auth.ClerkAuth``. ``required`` and ``optional`` are
-    dependencies for HTTP routes, ``websocket`` one for WebSockets.
+    dependencies for routes of either kind, ``websocket`` one for WebSockets alone, whose route it
+    also spares the error of sending over a socket that was closed under it.
     """
 
     @cached_property
@@ -140,16 +154,7 @@ class ClerkAuth(_ClerkAuth):
         except Refusal as refusal:
             raise WebSocketException(close_code(refusal), refusal.reason) from refusal
 
-        closed = asyncio.Event()
-
-        async def close(code: int, reason: str) -> None:
-            closed.set()
-            with suppress(RuntimeError):  # it was closed in the meantime
-                await websocket.close(code, reason)
-
-        watching = asyncio.create_task(
-            watch(self.authenticator, who, close, recheck_seconds=self.recheck_seconds)
-        )
+        watching, closed = _watched(self, websocket, who)
         try:
             yield who
         except RuntimeError:
@@ -190,6 +195,29 @@ class ClerkWebhook:
             return self._verify(bytes(body), request.scope["headers"])
         except webhooks.WebhookVerificationError as exc:
             raise HTTPException(400, f"Not a webhook of Clerk's: {exc.reason}") from exc
+
+
+def _watched(
+    auth: _ClerkAuth, websocket: WebSocket, who: Principal
+) -> tuple[asyncio.Task[None], asyncio.Event]:
+    """Begin to judge again who opened a socket; the event tells that it was closed for it."""
+    closed = asyncio.Event()
+
+    async def close(code: int, reason: str) -> None:
+        closed.set()
+        with suppress(RuntimeError):  # it was closed in the meantime
+            await websocket.close(code, reason)
+
+    watching = watch(auth.authenticator, who, close, recheck_seconds=auth.recheck_seconds)
+    return asyncio.create_task(watching), closed
+
+
+def _watch_while_routed(auth: _ClerkAuth, websocket: WebSocket, who: Principal) -> None:
+    """Judge again who opened a socket for as long as the task runs that routes it."""
+    watching, _ = _watched(auth, websocket, who)
+    routing = asyncio.current_task()
+    if routing is not None:  # which it never is within a coroutine
+        routing.add_done_callback(lambda _: watching.cancel())
 
 
 def response_to(connection: HTTPConnection, refusal: Refusal) -> Exception:

@@ -11,7 +11,7 @@ async def me(self, info: strawberry.Info) -> str:
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import Any, TypeVar
 
-from starlette.requests import HTTPConnection
+from starlette.requests import HTTPConnection, Request
 from strawberry.exceptions import StrawberryGraphQLError
 from strawberry.fastapi import BaseContext
 from strawberry.permission import BasePermission
@@ -38,9 +38,12 @@ class Context(BaseContext):
     async def caller(self) -> Principal | None:
         """Give who is there, None for nobody.
 
-        Over a WebSocket the token may come in the ``Authorization`` of ``connection_init``.
-        Raises Refusal for a bad one.
+        Over a WebSocket the token may come in the ``Authorization`` of ``connection_init``, and
+        who is there is judged again each time: the socket outlives its credential. Raises Refusal
+        for a bad one.
         """
+        if self._caller is not None and not isinstance(self.request, Request):
+            await self.auth.authenticator.still_valid(self._caller)
         if self._caller is None and isinstance(self.connection_params, Mapping):
             headers = [
                 (b"authorization", str(value).encode("latin-1", "replace"))

@@ -12,6 +12,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
 from cryptography.hazmat.primitives.hashes import SHA256
 
+from clerk.served import ServedKeys
 from doorward.clerk.auth import ClerkAuth, check_question
 from doorward.clerk.errors import ConfigurationError
 from doorward.clerk.jwks import RemoteKeys
@@ -114,6 +115,8 @@ class TestMachinesInJwtForm:
         assert seen(auth, bearer(without)) == "token-verification-failed"
         with_it = issuer.sign(claims(aud=["api"]), {"typ": "at+jwt"})
         assert seen(auth, bearer(with_it)).user_id == "user_1"
+        nameless = issuer.sign(claims(aud=["api", ""]), {"typ": "at+jwt"})
+        assert seen(auth, bearer(nameless)) == "token-verification-failed"
 
     def test_authorized_parties_are_no_matter_of_machines(self, auth_with, issuer):
         token = issuer.sign(claims(sub="mch_1"), M2M)
@@ -242,6 +245,10 @@ class TestCookies:
         assert seen(auth, self.cookies("garbage")) == "token-invalid"
         forged = stranger.sign(claims(), {"kid": issuer.kid})
         assert seen(auth, self.cookies(forged)) == "token-invalid-signature"
+        over = issuer.sign(claims(azp=PARTY, iat=int(NOON) - 6, exp=int(NOON) - 6))
+        assert seen(auth, self.cookies(over, uat=int(NOON) - 9)) == "token-expired"
+        early = issuer.sign(claims(azp=PARTY, nbf=int(NOON) + 6))
+        assert seen(auth, self.cookies(early)) == "token-not-active-yet"
 
     @pytest.mark.parametrize(
         ("headers", "let_in"),
@@ -346,6 +353,24 @@ class TestOpaqueTokens:
 
         return Clerk()
 
+    def answered(self, auth_with, answer, token, **options):
+        """What is made of an answer of Clerk's that comes over real HTTP."""
+        with ServedKeys() as clerk:
+            clerk.posted = answer
+            auth = auth_with(
+                accepts=EVERY_KIND, secret_key="sk_test_x", api_url=clerk.api_url, **options
+            )
+
+            async def ask():
+                try:
+                    return await auth.authenticate(bearer(token))
+                except Refusal as refusal:
+                    return refusal.reason
+                finally:
+                    await auth.aclose()
+
+            return asyncio.run(ask())
+
     def test_an_api_key_gives_whom_it_speaks_for(self, clerk):
         who = clerk.see()
 
@@ -380,6 +405,34 @@ class TestOpaqueTokens:
         assert clerk.see("oat_secret").client_id == "client_1"
         clock.advance(seconds=5)
         assert clerk.see("oat_secret") == "token-invalid"
+
+    @pytest.mark.parametrize(
+        ("audience", "expected"),
+        [
+            (..., "token-verification-failed"),
+            ("other", "token-verification-failed"),
+            (["api", ""], "token-verification-failed"),
+            (["api", 7], "token-verification-failed"),
+            ("api", None),
+            (["other", "api"], None),
+        ],
+    )
+    def test_an_oauth_token_must_name_the_audience_that_is_asked_for_however_it_is_made(
+        self, auth_with, audience, expected
+    ):
+        named = {} if audience is ... else {"aud": audience}
+        answer = self.KEY | {"object": "clerk_idp_oauth_access_token"} | named
+        found = self.answered(auth_with, answer, "oat_secret", audience="api")
+
+        assert found == expected or (expected is None and found.user_id == "user_1")
+
+    def test_an_audience_is_no_matter_of_keys_and_of_machines(self, auth_with):
+        machine = self.KEY | {"object": "machine_to_machine_token", "subject": "mch_1"}
+
+        key = self.answered(auth_with, self.KEY, "ak_secret", audience="api")
+        assert key.user_id == "user_1"
+        token = self.answered(auth_with, machine, "mt_secret", audience="api")
+        assert token.machine_id == "mch_1"
 
     @pytest.mark.parametrize(
         "odd",

@@ -104,3 +104,9 @@ def test_cookies_are_read_as_browsers_send_them():
 
 def test_an_encoded_semicolon_makes_no_cookie():
     assert read_cookies([(b"cookie", b"a=1%3B__session=x")]) == {"a": "1;__session=x"}
+
+
+def test_of_many_escapes_only_the_first_are_decoded_since_no_token_has_any():
+    cookies = read_cookies([(b"cookie", b"a=%41; b=" + b"%41" * 5000 + b"; c=%41; d=plain")])
+
+    assert cookies == {"a": "A", "b": "%41" * 5000, "c": "%41", "d": "plain"}

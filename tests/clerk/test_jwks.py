@@ -51,6 +51,23 @@ class Endpoint:
         )
 
 
+class SilentEndpoint(Endpoint):
+    """One that takes a request and says nothing, until ``answers`` is set."""
+
+    def __init__(self, *issuers):
+        super().__init__(*issuers)
+        self.answers = asyncio.Event()
+        self.answers.set()
+
+    def source(self, clock, **more) -> RemoteKeys:
+        async def answer(_):
+            self.asked += 1
+            await self.answers.wait()
+            return httpx2.Response(200, json={"keys": self.keys})
+
+        return RemoteKeys(URL, clock, transport=httpx2.MockTransport(answer), **more)
+
+
 @pytest.fixture
 def endpoint(issuer):
     return Endpoint(issuer)
@@ -147,6 +164,58 @@ def test_known_keys_outlive_ten_minutes_of_outage_and_few_fetches_are_tried(get,
         assert reason_of(get, source, issuer.kid) is None
 
     assert endpoint.asked <= 1 + 300 // 30 + 1
+
+
+def test_known_keys_wait_only_a_moment_for_a_server_that_does_not_answer(issuer, stranger):
+    clock, endpoint = Clock(), SilentEndpoint(issuer)
+    source = endpoint.source(clock, patience=Patience(wait=0.01))
+
+    async def outage():
+        before = await source.get(issuer.kid)
+        endpoint.answers.clear()
+        clock.advance(seconds=300)
+        async with asyncio.timeout(5):
+            found = await asyncio.gather(*[source.get(issuer.kid) for _ in range(50)])
+            clock.advance(seconds=1)
+            found.append(await source.get(issuer.kid))
+        assert {key.fingerprint for key in found} == {before.fingerprint}
+        assert endpoint.asked == 2
+
+        endpoint.keys = [stranger.jwks()["keys"][0]]
+        endpoint.answers.set()
+        return await source.get(stranger.kid)
+
+    assert asyncio.run(outage()).fingerprint
+    assert source.known(issuer.kid) is None
+
+
+def test_of_threads_with_known_keys_only_one_waits_for_a_server_that_does_not_answer(issuer):
+    clock, asked, answers = Clock(), threading.Event(), threading.Event()
+    answers.set()
+
+    def answer(_):
+        asked.set()
+        assert answers.wait(5)
+        return httpx2.Response(200, json=issuer.jwks())
+
+    source = RemoteKeys(
+        URL,
+        clock,
+        patience=Patience(wait=0.01),
+        sync_transport=httpx2.MockTransport(answer),
+    )
+    before = source.get_sync(issuer.kid)
+    answers.clear()
+    asked.clear()
+    clock.advance(seconds=300)
+    with ThreadPoolExecutor(2) as pool:
+        waiting = pool.submit(source.get_sync, issuer.kid)
+        assert asked.wait(5)
+        try:
+            assert pool.submit(source.get_sync, issuer.kid).result(timeout=2) is before
+        finally:
+            answers.set()
+    assert waiting.result() is before
 
 
 def test_no_key_outlives_a_day_of_outage(get, endpoint, issuer):

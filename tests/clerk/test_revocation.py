@@ -375,6 +375,16 @@ class TestTheDirectory:
 
         assert directory.complete(ALICE).has(metadata={"can_upload": True})
 
+    def test_knows_the_metadata_of_a_keys_user_whatever_the_key_says(self, directory):
+        user = {"id": "user_alice", "public_metadata": {"can_upload": True}}
+        apply(directory, event("user.created", user))
+        key = Principal("user_alice", token_type="api_key", claims={"metadata": {"admin": True}})
+
+        who = directory.complete(key)
+
+        assert who.has(metadata={"can_upload": True})
+        assert not who.has(metadata={"admin": True})
+
     def test_forgets_who_is_gone_however_late_older_news_come(self, directory):
         gone = event("organizationMembership.deleted", membership("org:admin"), at=NOON)
         older = event("organizationMembership.created", membership("org:admin"), at=NOON - 5)

@@ -51,6 +51,24 @@ def test_without_a_key_the_environment_is_read(standin, monkeypatch):
     assert asyncio.run(verify()).user_id == "user_alice"
 
 
+def test_the_parties_of_the_environment_count_where_its_key_does(standin, monkeypatch):
+    monkeypatch.setenv("CLERK_JWT_KEY", standin.public_key_pem)
+    monkeypatch.setenv("CLERK_AUTHORIZED_PARTIES", "https://app.example.com")
+    ours, theirs = (
+        standin.mint("alice", azp=f"https://{name}.example.com") for name in ("app", "other")
+    )
+
+    assert doorward.verify_token(ours).user_id == "user_alice"
+    for given in ({}, {"authorized_parties": None}):
+        with pytest.raises(doorward.TokenVerificationError) as refusal:
+            doorward.verify_token(theirs, **given)
+        assert refusal.value.reason == "token-invalid-authorized-parties"
+        with pytest.raises(doorward.TokenVerificationError):
+            asyncio.run(doorward.verify_token_async(theirs, **given))
+    for given in ({"authorized_parties": []}, {"jwt_key": standin.public_key_pem}):
+        assert doorward.verify_token(theirs, **given).user_id == "user_alice"
+
+
 @pytest.mark.parametrize("token", [None, b"a.b.c", 5, ["a.b.c"]])
 def test_what_is_no_text_is_no_token(standin, token):
     async def guarded():

@@ -154,6 +154,25 @@ def test_metadata_is_compared_by_value_and_type(held, asked, passes):
     assert person(claims={"public_metadata": held}).has(metadata=asked) is passes
 
 
+@pytest.mark.parametrize("kind", ["m2m_token", "api_key", "oauth_token"])
+@pytest.mark.parametrize("name", ["metadata", "public_metadata"])
+def test_claims_that_the_maker_of_a_credential_chose_are_nobodys_metadata(kind, name):
+    credential = person(token_type=kind, claims={name: {"admin": True}})
+
+    assert not credential.has(metadata={"admin": True})
+
+
+def test_a_key_has_the_metadata_that_its_user_is_known_to_have():
+    key = person(
+        token_type="api_key",
+        claims={"metadata": {"admin": True}},
+        public_metadata={"can_upload": True},
+    )
+
+    assert key.has(metadata={"can_upload": True})
+    assert not key.has(metadata={"admin": True})
+
+
 def test_a_word_that_is_not_a_dimension_is_a_mistake_of_the_program():
     with pytest.raises(TypeError):
         person().has(rolle="admin")

@@ -55,7 +55,13 @@ class ClerkOptions:
         if not self.secret_key or self.accepts == {CredentialShape.SESSION}:
             return None
         url = self.api_url or API_URL
-        return OpaqueTokens(url, self.secret_key, now, machine_secret_key=self.machine_secret_key)
+        return OpaqueTokens(
+            url,
+            self.secret_key,
+            now,
+            machine_secret_key=self.machine_secret_key,
+            audience=names(self.audience),
+        )
 
     def key_source(self, now: Callable[[], float]) -> KeySource:
         """Make the source of keys; raises ConfigurationError that names every mistake."""

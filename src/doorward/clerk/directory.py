@@ -19,6 +19,7 @@ from doorward.clerk.events import (
     UserUpdated,
 )
 from doorward.clerk.state.record import Record, State
+from doorward.identity.credentials import CredentialShape
 from doorward.identity.principal import Principal
 
 KEEP_SECONDS = 10 * 365 * 24 * 3600.0
@@ -68,7 +69,8 @@ class Directory:
 
 
 def _incomplete(who: Principal) -> bool:
-    without_metadata = not (who.claims.get("metadata") or who.claims.get("public_metadata"))
+    said = who.claims if who.token_type == CredentialShape.SESSION else {}
+    without_metadata = not (said.get("metadata") or said.get("public_metadata"))
     return without_metadata or (who.org_id is not None and who.org_role is None)
 
 

@@ -3,6 +3,8 @@
 import asyncio
 import time
 from collections.abc import Mapping
+from concurrent.futures import Future
+from threading import Thread
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
@@ -19,7 +21,7 @@ class RequestFailed(Exception):
 
 
 class Http:
-    """Sends requests, each answered whole within twice the timeout.
+    """Sends requests, each answered whole within twice the timeout; thrice where a thread waits.
 
     With ``keep`` it sends over connections that stay open, a pool per event loop; whoever keeps
     connections closes them with ``aclose``.
@@ -60,7 +62,23 @@ class Http:
             raise RequestFailed(type(exc).__name__) from exc
 
     def send_blocking(self, method: str, url: str) -> tuple[int, bytes]:
-        """Do the same while the thread waits."""
+        """Do the same while the thread waits; an answer that takes too long is left to itself."""
+        answer: Future[tuple[int, bytes]] = Future()
+
+        def ask() -> None:
+            try:
+                answer.set_result(self._answer_blocking(method, url))
+            except BaseException as exc:  # noqa: BLE001 - it is for the thread that waits
+                answer.set_exception(exc)
+
+        Thread(target=ask, name="doorward-http", daemon=True).start()
+        try:
+            # A body that goes on is cut after the whole time; this is for headers that do.
+            return answer.result(self._whole + self._timeout)
+        except TimeoutError as exc:
+            raise RequestFailed("The answer takes too long.") from exc
+
+    def _answer_blocking(self, method: str, url: str) -> tuple[int, bytes]:
         import httpx2
 
         body, end = bytearray(), time.monotonic() + self._whole

@@ -7,6 +7,7 @@ cool-down, requests that need a fetch at once share it, and an outage leaves kno
 import asyncio
 import threading
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -27,6 +28,7 @@ STALE_SECONDS = 24 * 3600.0
 COOL_DOWN_SECONDS = 30.0
 EMPTY_COOL_DOWN_SECONDS = 2.0  # nothing works without keys, so ask again sooner
 _TIMEOUT_SECONDS = 5.0
+_WAIT_SECONDS = 1.0
 _KEYS_MAX = 100
 _NEVER = float("-inf")
 _UNAUTHORIZED = frozenset({401, 403})
@@ -40,13 +42,15 @@ class Patience:
 
     All in seconds. Keys younger than ``stale`` serve while they can't be fetched anew; after a
     fetch the next one waits for ``cool_down``; one fetch may take ``timeout`` between two bytes,
-    and twice that as a whole.
+    and two or three times that as a whole. Whoever has a key at hand waits for newer ones no
+    longer than ``wait``.
     """
 
     fresh: float = FRESH_SECONDS
     stale: float = STALE_SECONDS
     cool_down: float = COOL_DOWN_SECONDS
     timeout: float = _TIMEOUT_SECONDS
+    wait: float = _WAIT_SECONDS
 
 
 _PATIENCE = Patience()
@@ -167,21 +171,22 @@ class RemoteKeys:
         """
         if self._due(kid):
             try:
-                await self._fetch_once(lambda: self._due(kid))
+                with suppress(TimeoutError):  # the fetch goes on, for those who come later
+                    async with asyncio.timeout(self._wait(kid)):
+                        await self._fetch_once(lambda: self._due(kid))
             except TokenVerificationError:
                 if self._kept(kid) is None:
                     raise
         return self._found(kid)
 
     def get_sync(self, kid: str | None) -> PublicKey:
-        """Give the key as ``get`` does, blocking this thread."""
-        with self._lock:
-            if self._due(kid):
-                try:
-                    self._fetch_blocking()
-                except TokenVerificationError:
-                    if self._kept(kid) is None:
-                        raise
+        """Give the key as ``get`` does, blocking this thread; whoever fetches waits to the end."""
+        wait = self._wait(kid)
+        if self._lock.acquire(timeout=-1 if wait is None else wait):
+            try:
+                self._fetch_if_due(kid)
+            finally:
+                self._lock.release()
         return self._found(kid)
 
     async def warm_up(self) -> None:
@@ -200,6 +205,17 @@ class RemoteKeys:
         if not self._keys:
             cool_down = min(cool_down, EMPTY_COOL_DOWN_SECONDS)
         return now - self._tried_at >= cool_down or self._is_unanswered()
+
+    def _wait(self, kid: str | None) -> float | None:
+        """Say how long to wait for newer keys, None for as long as it takes.
+
+        Whoever has a key at hand leaves a fetch to itself that has taken too long already.
+        """
+        if self._kept(kid) is None:
+            return None
+        since = self._now() - self._tried_at
+        wait = self._patience.wait
+        return wait if since >= self._patience.cool_down else max(0.0, wait - since)
 
     def _kept(self, kid: str | None) -> PublicKey | None:
         """Give a key that outlives an outage, for a day at most unless told otherwise."""
@@ -244,6 +260,15 @@ class RemoteKeys:
             self._take(*await self._http.send("GET", self._url))
         except RequestFailed as exc:
             raise _remote_failed("The signing keys could not be fetched.") from exc
+
+    def _fetch_if_due(self, kid: str | None) -> None:
+        if not self._due(kid):
+            return
+        try:
+            self._fetch_blocking()
+        except TokenVerificationError:
+            if self._kept(kid) is None:
+                raise
 
     def _fetch_blocking(self) -> None:
         self._tried_at = self._now()

@@ -21,6 +21,7 @@ from doorward.clerk.errors import (
 )
 from doorward.clerk.http import Http, RequestFailed, secret_headers
 from doorward.clerk.json_texts import NotAnObject, read_object
+from doorward.clerk.rules import check_audience_strictly
 from doorward.clerk.times import seconds_of
 from doorward.identity.credentials import CredentialShape
 from doorward.identity.principal import Principal
@@ -74,7 +75,7 @@ class OpaqueTokens:
 
     A good answer is not remembered, so that a revoked key is refused on its next use. That a
     token is unknown is remembered for some seconds, and after several failures in a row Clerk is
-    left alone for a while.
+    left alone for a while. Where an ``audience`` is asked for, an OAuth token must name one of it.
     """
 
     def __init__(
@@ -84,10 +85,12 @@ class OpaqueTokens:
         now: Callable[[], float],
         *,
         machine_secret_key: str | None = None,
+        audience: frozenset[str] = frozenset(),
         transport: "httpx2.AsyncBaseTransport | None" = None,
     ) -> None:
         self._api_url = api_url.rstrip("/")
         self._now = now
+        self._audience = audience
         self._http = _http(secret_key, transport)
         self._http_of_machine = _http(machine_secret_key or secret_key, transport)
         self._unknown: OrderedDict[bytes, float] = OrderedDict()
@@ -98,8 +101,8 @@ class OpaqueTokens:
     async def verify(self, token: str, kind: CredentialShape) -> Principal:
         """Verify an opaque token of a kind that its prefix names.
 
-        Raises TokenVerificationError: ``token-invalid``, ``secret-key-invalid``,
-        ``unexpected-error``.
+        Raises TokenVerificationError: ``token-invalid``, ``token-verification-failed``,
+        ``secret-key-invalid``, ``unexpected-error``.
         """
         if not _SHAPE.fullmatch(token):
             raise _invalid(_KINDS[kind].unknown)
@@ -150,7 +153,11 @@ class OpaqueTokens:
             self._failed()
             raise _unexpected()
         self._failures = 0
-        return _principal(_object(body), kind, self._now())
+        found = _object(body)
+        who = _principal(found, kind, self._now())
+        if self._audience and kind is CredentialShape.OAUTH:
+            check_audience_strictly(found, self._audience)
+        return who
 
     def _remember_unknown(self, digest: bytes) -> None:
         self._failures = 0

@@ -25,6 +25,7 @@ CLOCK_SKEW_DEFAULT = 5.0
 _SECONDS_MAX = 1 << 53
 _NO_TIME = -math.inf
 _ABSENT: Any = object()
+_AUDIENCE = "Invalid JWT audience claim (aud)."
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,17 +106,28 @@ def check_audience(claims: Mapping[str, Any], audience: frozenset[str]) -> None:
     Raises TokenVerificationError.
     """
     held = claims.get("aud")
-    if held is not None and held not in ("", []):
-        check_audience_strictly(claims, audience)
+    if held is None or held in ("", []):
+        return
+    listed = _listed(held)
+    if listed is None or audience.isdisjoint(name for name in listed if name):
+        raise _failed(_AUDIENCE)
 
 
 def check_audience_strictly(claims: Mapping[str, Any], audience: frozenset[str]) -> None:
-    """Ask for an audience among these; raises TokenVerificationError."""
-    held = claims.get("aud")
-    listed: Any = [held] if isinstance(held, str) else held
+    """Ask for an audience among these, and for none without a name beside it.
+
+    Raises TokenVerificationError.
+    """
+    listed = _listed(claims.get("aud"))
+    if listed is None or not all(listed) or audience.isdisjoint(listed):
+        raise _failed(_AUDIENCE)
+
+
+def _listed(audience: Any) -> list[str] | None:
+    """Give the names of an audience, None for an odd one."""
+    listed = [audience] if isinstance(audience, str) else audience
     named = isinstance(listed, list) and all(isinstance(one, str) for one in listed)
-    if not named or audience.isdisjoint(name for name in listed if name):
-        raise _failed("Invalid JWT audience claim (aud).")
+    return listed if named else None
 
 
 def check_issuer(claims: Mapping[str, Any], issuer: frozenset[str]) -> None:

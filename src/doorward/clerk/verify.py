@@ -6,7 +6,11 @@ from functools import lru_cache
 from typing import Any
 
 from doorward.clerk.claims import Claims
-from doorward.clerk.configuration import ClerkOptions, from_environment
+from doorward.clerk.configuration import (
+    ClerkOptions,
+    from_environment,
+    parties_from_environment,
+)
 from doorward.clerk.rules import CLOCK_SKEW_DEFAULT
 from doorward.clerk.tokens import as_text
 from doorward.clerk.verifier import Verifier
@@ -28,11 +32,13 @@ def verify_token(
 ) -> Claims:
     """Verify a session token and give its claims; blocks where keys must be fetched.
 
-    Without a key the CLERK_* environment is read. Raises TokenVerificationError whose ``reason``
-    is Clerk's word, and ConfigurationError where nothing says how to verify.
+    Without a key the CLERK_* environment is read, for the authorized parties too unless some are
+    given. Raises TokenVerificationError whose ``reason`` is Clerk's word, and ConfigurationError
+    where nothing says how to verify.
     """
-    names = (_fixed(authorized_parties), _fixed(audience), _fixed(issuer))
-    return _verifier(jwt_key, secret_key, jwks_url, *names, clock_skew).verify_sync(as_text(token))
+    keys = (jwt_key, secret_key, jwks_url)
+    names = (_parties(authorized_parties, keys), _fixed(audience), _fixed(issuer))
+    return _verifier(*keys, *names, clock_skew).verify_sync(as_text(token))
 
 
 async def verify_token_async(
@@ -47,8 +53,16 @@ async def verify_token_async(
     clock_skew: float = CLOCK_SKEW_DEFAULT,
 ) -> Claims:
     """Verify as ``verify_token`` does, without blocking the event loop."""
-    names = (_fixed(authorized_parties), _fixed(audience), _fixed(issuer))
-    return await _verifier(jwt_key, secret_key, jwks_url, *names, clock_skew).verify(as_text(token))
+    keys = (jwt_key, secret_key, jwks_url)
+    names = (_parties(authorized_parties, keys), _fixed(audience), _fixed(issuer))
+    return await _verifier(*keys, *names, clock_skew).verify(as_text(token))
+
+
+def _parties(given: Names, keys: Iterable[str | None]) -> tuple[str, ...]:
+    """Give the authorized parties: the environment's where its key verifies and none are given."""
+    if given is None and not any(keys):
+        return parties_from_environment()
+    return _fixed(given)
 
 
 def _fixed(names: Names) -> tuple[str, ...]:

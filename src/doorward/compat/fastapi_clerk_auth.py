@@ -29,7 +29,7 @@ from doorward.clerk.jwks import COOL_DOWN_SECONDS, STALE_SECONDS, Patience, Remo
 from doorward.clerk.refusals import NO_TOKEN, NotAuthenticated, Refusal, refusal_of
 from doorward.clerk.rules import (
     Rules,
-    check_audience_strictly,
+    check_audience,
     check_expiry,
     check_issued_at,
     check_issuer,
@@ -236,7 +236,7 @@ def _check_audience(claims: Claims, audience: frozenset[str]) -> None:
     """Ask for an audience, unlike Clerk, who lets tokens without one pass."""
     if not claims.get("aud"):
         raise _failed("The token has no audience claim (aud), and one is asked for.")
-    check_audience_strictly(claims, audience)
+    check_audience(claims, audience)
 
 
 def _failed(message: str) -> TokenVerificationError:

@@ -197,10 +197,15 @@ def _has_scope(who: Subject, scope: Any) -> bool:
 
 
 def _has_metadata(who: Subject, asked: Any) -> bool:
-    """Look for members in public metadata: what the token carries, else what is known beside."""
+    """Look for members in a user's public metadata.
+
+    It is what the session token carries, else what is known beside. Claims of a machine's
+    credential are what its maker chose, which may be the machine itself.
+    """
     if not isinstance(asked, Mapping) or not asked:
         return False
-    held = who.claims.get("metadata") or who.claims.get("public_metadata") or who.public_metadata
+    said = who.claims if _is_person(who) else {}
+    held = said.get("metadata") or said.get("public_metadata") or who.public_metadata
     if not isinstance(held, Mapping):
         return False
     return all(_same(held.get(name, _UNASKED), value) for name, value in asked.items())

@@ -2,6 +2,8 @@
 
 import asyncio
 import sqlite3
+import subprocess
+import sys
 import uuid
 from contextlib import closing
 from inspect import isawaitable
@@ -17,6 +19,8 @@ from doorward.clerk.state import (
     SqliteState,
     StateUnavailable,
 )
+
+NEVER = 9_999_999_999.0  # by any clock
 
 # Every worker of a test run that asks for PostgreSQL starts one; so only one asks.
 POSTGRES = pytest.param("postgres", marks=pytest.mark.xdist_group("postgres"))
@@ -180,6 +184,55 @@ def test_what_was_asked_about_is_not_kept_without_bound(tmp_path):
         state.get([f"session:{number}"])
 
     assert len(state._local.known) <= 10_000
+
+
+FORKED = """
+import os, sys
+from doorward.clerk.state import SqliteState
+
+state = SqliteState(sys.argv[1])
+ended, goes_on = os.pipe()
+assert state.get(["session:1"]) == [None]
+if os.fork() == 0:
+    os.close(goes_on)
+    os.read(ended, 1)
+    print("child", state.get(["session:1"])[0] is None, flush=True)
+    sys.stdin.readline()
+    print("child", state.get(["session:1"])[0] is None, flush=True)
+elif sys.argv[2] == "stays":
+    os.close(goes_on)
+    os.wait()
+"""
+
+
+@pytest.mark.parametrize("parent", ["stays", "ends"])
+def test_a_forked_process_sees_what_others_change_whether_its_parent_stays_or_ends(
+    tmp_path, parent
+):
+    path = tmp_path / "state.db"
+    with subprocess.Popen(
+        [sys.executable, "-c", FORKED, path, parent],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as forked:
+        assert forked.stdout.readline() == "child True\n"
+        state = SqliteState(path)
+        for key in ("session:1", "session:2"):
+            asyncio.run(state.put(key, Record(1.0), NEVER))
+        forked.stdin.write("\n")
+        forked.stdin.flush()
+        assert forked.stdout.readline() == "child False\n"
+
+
+def test_what_another_process_opened_is_closed_and_opened_anew(tmp_path):
+    state = SqliteState(tmp_path / "state.db")
+    assert state.get(["key"]) == [None]
+    inherited, state._local.process = state._local.connection, 0
+
+    assert state.get(["key"]) == [None]
+    with pytest.raises(sqlite3.ProgrammingError):
+        inherited.execute("SELECT 1")
 
 
 def test_the_file_is_its_owners_alone(tmp_path):

@@ -4,6 +4,7 @@ What was read of the file counts until another connection has changed it, which 
 microsecond; so a revocation in one process is seen by the next request in another.
 """
 
+import os
 import sqlite3
 import threading
 import time
@@ -38,7 +39,10 @@ _Kept = tuple[Record, float]
 
 
 class SqliteState:
-    """Keeps records in one file; each thread reads over a connection of its own."""
+    """Keeps records in one file; each thread reads over a connection of its own.
+
+    It may be made, and asked, before a process forks.
+    """
 
     def __init__(self, path: str | Path, now: Callable[[], float] = time.time) -> None:
         self._path = Path(path)
@@ -75,10 +79,7 @@ class SqliteState:
 
     def _found(self, keys: Sequence[str]) -> list[_Kept | None]:
         """Give what is kept under these keys; a change by whomever makes all be read again."""
-        connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
-        if connection is None:
-            connection = self._local.connection = self._connect()
-            self._local.version, self._local.known = None, {}
+        connection = self._reader()
         version = connection.execute("PRAGMA data_version").fetchone()[0]
         known: dict[str, _Kept | None] = self._local.known
         if self._local.version != version or len(known) + len(keys) > _KNOWN_MAX:
@@ -88,6 +89,21 @@ class SqliteState:
             if key not in known:
                 known[key] = _read(connection, key)
         return [known[key] for key in keys]
+
+    def _reader(self) -> sqlite3.Connection:
+        """Give the connection of this thread; one of before a fork is closed, and made anew.
+
+        A child has none of its parent's locks, so it could go on reading a file that is gone.
+        """
+        connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
+        process = os.getpid()
+        if connection is not None and self._local.process == process:
+            return connection
+        if connection is not None:
+            connection.close()
+        connection = self._local.connection = self._connect()
+        self._local.process, self._local.version, self._local.known = process, None, {}
+        return connection
 
     def _change(self, statement: str, values: tuple[object, ...]) -> int:
         """Change the file over a connection of its own, so that readers see that it changed."""
