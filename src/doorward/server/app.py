@@ -11,6 +11,9 @@ from datetime import UTC, datetime
 from doorward.clerk.revocation import KEEP_SECONDS, Revocations
 from doorward.clerk.state.sqlite import SqliteState
 from doorward.fastapi import ClerkAuth
+from doorward.server.attesting import Attesting
+from doorward.server.audit.keeping import KEY, HeadsFile, Trail, kept_signer
+from doorward.server.audit.signing import KeyUnreadable, Signer
 from doorward.server.doors.asgi import App, Receive, Scope, Send, respond
 from doorward.server.doors.clerk import WEBHOOKS_PATH, ClerkDoor
 from doorward.server.doors.context import RequestContext
@@ -48,7 +51,7 @@ from doorward.server.links.urls import DOWNLOAD_PATH, UrlSigner
 from doorward.server.links.urls import UPLOAD_PATH as TRANSFER
 from doorward.server.outbound.sending import Outbound
 from doorward.server.problems import Problem, RouteNotFound
-from doorward.server.settings import Settings
+from doorward.server.settings import Settings, SettingsInvalid
 from doorward.server.store.blobs.opening import Blobs, open_blobs, parts_of
 from doorward.server.store.sql.sqlite import open_engine
 from doorward.server.store.sql.store import SqlStore
@@ -77,12 +80,23 @@ def create_app(settings: Settings, clock: Clock | None = None) -> App:
     blobs = open_blobs(settings)
     hearing = _Hearing(settings, standin, clock)
     guard = _guard(settings, standin, hearing.revoked, clock)
-    house = _house(settings, store, blobs, hearing.revoked, now)
+    trail = Trail(_signer(settings), settings.data)
+    house = _house(settings, store, blobs, hearing.revoked, now, trail)
     receiver = Receiver(house)
+    outbound = Outbound(settings.outbound_allowed)
+    attesting = Attesting(
+        store,
+        trail.signer,
+        HeadsFile(settings.data),
+        now,
+        outbound,
+        settings.audit_heads_url,
+        settings.audit_days,
+    )
     importer = Importer(
         house,
         receiver,
-        Outbound(settings.outbound_allowed),
+        outbound,
         ImportBounds(FetchBounds(settings.import_seconds_max)),
     )
     rest = create_rest()
@@ -112,7 +126,13 @@ def create_app(settings: Settings, clock: Clock | None = None) -> App:
         blobs,
         house.limits,
         importer,
-        before_end=house.knocks.flush,
+        trail=_Trail(
+            attesting,
+            trail.signer,
+            settings.audit_heads_seconds,
+            settings.audit_days,
+            flush=house.knocks.flush,
+        ),
         standin=standin,
     )
     return RequestContext(life, streaming=(TRANSFER, FASTIO_UPLOADS))
@@ -155,6 +175,22 @@ class _Doors:
         await respond(send, 200, [("Content-Type", "application/json")], body)
 
 
+@dataclass(frozen=True, slots=True)
+class _Trail:
+    """What attests and prunes the audit trail, and when; ``flush`` adds what is still held."""
+
+    attesting: Attesting
+    signer: Signer
+    heads_seconds: int
+    days: int
+    flush: Callable[[], None]
+
+    async def finish(self) -> None:
+        """Add what is held, and attest it."""
+        self.flush()
+        await self.attesting.finish()
+
+
 class _Life:
     """Starts and stops what the doors need, as the ASGI server's lifespan says."""
 
@@ -166,11 +202,11 @@ class _Life:
         blobs: Blobs,
         limits: Limits,
         importer: Importer,
-        before_end: Callable[[], None],
+        trail: _Trail,
         standin: Standin | None,
     ) -> None:
+        self._trail = trail
         self._standin = standin
-        self._before_end = before_end
         self._doors = doors
         self._guard = guard
         self._store = store
@@ -191,7 +227,8 @@ class _Life:
         await self._warm_up()
         working = [
             asyncio.create_task(self._look_at_store()),
-            asyncio.create_task(keep_sweeping(self._store, self._blobs, self._limits)),
+            asyncio.create_task(self._keep_sweeping()),
+            asyncio.create_task(self._trail.attesting.keep_attesting(self._trail.heads_seconds)),
         ]
         if self._standin is not None:
             working.append(asyncio.create_task(keep_delivering(self._standin)))
@@ -203,10 +240,14 @@ class _Life:
             with suppress(asyncio.CancelledError):
                 await task
         await self._blobs.leave()
-        self._before_end()
+        await self._trail.finish()
         await asyncio.to_thread(self._store.close)
         await asyncio.to_thread(self._blobs.close)
         await send({"type": "lifespan.shutdown.complete"})
+
+    async def _keep_sweeping(self) -> None:
+        trail = self._trail
+        await keep_sweeping(self._store, self._blobs, self._limits, trail.signer, trail.days)
 
     async def _look_at_store(self) -> None:
         """Say whether a remote store can be reached; without it the server runs all the same."""
@@ -262,6 +303,7 @@ def _house(
     blobs: Blobs,
     revoked: Revoked,
     now: Callable[[], datetime],
+    trail: Trail,
 ) -> House:
     parts = parts_of(blobs)
     return House(
@@ -277,8 +319,19 @@ def _house(
         thumbnails=Thumbnails(blobs, ThumbnailCache(settings.data / "thumbnails")),
         passwords=Passwords(),
         link_seconds_max=settings.link_seconds_max,
+        trail=trail,
         parts=parts,
     )
+
+
+def _signer(settings: Settings) -> Signer:
+    """Give the key that heads are signed with; raises SettingsInvalid where it can't be read."""
+    try:
+        return kept_signer(settings.data)
+    except (OSError, KeyUnreadable) as exc:
+        raise SettingsInvalid(
+            [f"The key of the audit trail, {settings.data / KEY}, can't be read: restore it."]
+        ) from exc
 
 
 def _limits(settings: Settings, *, direct: bool) -> Limits:

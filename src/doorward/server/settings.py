@@ -12,7 +12,9 @@ from urllib.parse import urlsplit
 from doorward.clerk.errors import ConfigurationError
 from doorward.clerk.webhooks import Verifier
 from doorward.server.outbound.addresses import Network, network_of
+from doorward.server.outbound.targets import target_of
 from doorward.server.permission.roles import Role
+from doorward.server.problems import Problem
 from doorward.server.storage import RemoteStorage, read_storage_url
 
 T = TypeVar("T")
@@ -95,6 +97,9 @@ class Settings:
     import_seconds_max: int = 3600
     organization_roles: Mapping[str, Role] = field(default_factory=dict)
     remote: RemoteStorage | None = None
+    audit_days: int = 0
+    audit_heads_seconds: int = 60
+    audit_heads_url: str | None = None
 
     def listening_on(self, port: int) -> "Settings":
         """Give the settings with the port that was chosen, in the public address too."""
@@ -171,6 +176,9 @@ class _Reader:
             import_seconds_max=self.number("DOORWARD_IMPORT_SECONDS_MAX", 3600, 1, 86_400),
             outbound_allowed=self.networks("DOORWARD_OUTBOUND_ALLOW"),
             organization_roles=self.organization_roles(),
+            audit_days=self.number("DOORWARD_AUDIT_DAYS", 0, 0, 36_500),
+            audit_heads_seconds=self.number("DOORWARD_AUDIT_HEADS_SECONDS", 60, 1, 86_400),
+            audit_heads_url=self.audit_heads_url(),
         )
         self.unsupported("DOORWARD_BUS_URL", "between processes SQLite itself is used")
         if self._mistakes:
@@ -316,6 +324,19 @@ class _Reader:
                 f"DOORWARD_PUBLIC_URL is {text!r}: give an address such as https://files.example.com."
             )
         return text.rstrip("/")
+
+    def audit_heads_url(self) -> str | None:
+        text = self.text("DOORWARD_AUDIT_HEADS_URL")
+        if text is None:
+            return None
+        try:
+            target_of(text)
+        except Problem:
+            self.mistake(
+                "DOORWARD_AUDIT_HEADS_URL is no address that heads can be sent to: give one such "
+                "as https://witness.example.com/doorward."
+            )
+        return text
 
     def clerk(self) -> ClerkSettings:
         parties = (self.text("CLERK_AUTHORIZED_PARTIES") or "").split(",")

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
+from doorward.server.audit.keeping import Trail
 from doorward.server.commands import Store
 from doorward.server.doors.images.thumbnails import Thumbnails
 from doorward.server.doors.knocks import Knocks
@@ -31,6 +32,7 @@ class House:
     thumbnails: Thumbnails
     passwords: Passwords
     link_seconds_max: int
+    trail: Trail
     parts: PartStore | None = None
 
     def url_of(self, upload: Upload) -> str:

@@ -42,6 +42,7 @@ class Action(Enum):
     LINK_UPDATE = ("link:update", Scope.FILES_WRITE, Role.VIEWER)
     LINK_KILL = ("link:kill", Scope.FILES_WRITE, Role.VIEWER)
     AUDIT_READ = ("audit:read", Scope.AUDIT_READ, Role.ADMIN)
+    AUDIT_EXPORT = ("audit:export", Scope.AUDIT_READ, Role.ADMIN)
 
     def __init__(self, name_: str, scope: Scope, role: Role | None) -> None:
         self.name_ = name_

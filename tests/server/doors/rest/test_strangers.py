@@ -23,7 +23,7 @@ BODIES = {
 OPEN_TO_ALL = {"read_me", "list_workspaces", "create_workspace"}
 OF_OTHER_THINGS = {"download_folder": 409, "read_thumbnail": 415}  # than a text file
 OF_THEIR_MAKER = {"read_link", "narrow_link", "kill_link"}
-OF_ONE_WORKSPACE = {"list_audit", "list_events", "list_links"}
+OF_ONE_WORKSPACE = {"list_audit", "export_audit", "list_events", "list_links"}
 NOWHERE = {
     "workspace_id": "ws_" + "a" * 26,
     "file_id": "file_" + "a" * 26,

@@ -8,7 +8,7 @@ from pathlib import Path
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import OperationalError
 
-HEAD = "0008"
+HEAD = "0009"
 _FOLDER = Path(__file__).parent / "migrations"
 
 
