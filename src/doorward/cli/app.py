@@ -31,6 +31,7 @@ ROWS = {
     "get": Row("files", "get", "Download files and folders."),
     "share": Row("links", "share", "Make a link that downloads a file or folder."),
     "links": Row("links", "app", "List, show and kill signed links."),
+    "audit": Row("audit", "app", "Read, export and verify the audit trail."),
     "rm": Row("files", "rm", "Put files in the bin."),
 }
 
