@@ -15,7 +15,7 @@ from pathlib import Path
 
 from bench.transferring import QUICK
 
-NAMES = ["guard", "state", "install", "transfer", "start"]
+NAMES = ["guard", "state", "install", "transfer", "start", "audit"]
 IN_PARTS = {"transfer"}
 VERSIONED = [
     "clerk-backend-api",

@@ -31,6 +31,7 @@ class SqlTx:
         self._steady = connection
         self._commit = commit
         self.now = now
+        self.audit = SqlAudit(connection, commit)
 
     @property
     def _connection(self) -> Connection:
@@ -90,8 +91,3 @@ class SqlTx:
     def direct(self) -> SqlDirect:
         """The uploads that go straight to the store."""
         return SqlDirect(self._connection)
-
-    @cached_property
-    def audit(self) -> SqlAudit:
-        """The audit trail."""
-        return SqlAudit(self._steady, self._commit)
