@@ -246,7 +246,7 @@ def _figures(found: dict[str, list[float]], waits: list[float]) -> list[dict]:
     ]
     for name in ("one", "many", "postgres"):
         if name in found:
-            aim = ">= 10" if name == "one" else ""
+            aim = "" if name == "postgres" else ">= 10"
             figures.append(ratio(f"Doorward / {names[name]}", found["ours"], found[name], aim))
     figures += [
         {
