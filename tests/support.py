@@ -261,16 +261,22 @@ class House:
 
     def sweep(self) -> None:
         """Sweep now, as the server does every few seconds."""
-        from doorward.server.sweeper import sweep, sweep_bin, sweep_rows
+        from doorward.server.sweeper import sweep, sweep_bin, sweep_rows, sweep_trail
 
         life = self.client.app._app
         self.client.portal.call(sweep_bin, life._store, self.inside().limits)
         self.client.portal.call(sweep, life._store, life._blobs)
         self.client.portal.call(sweep_rows, life._store, self.inside().limits)
+        attesting = life._attesting
+        self.client.portal.call(sweep_trail, life._store, attesting._signer, attesting._days)
 
     def inside(self):
         """What the doors reach of the house."""
         return self.client.app._app._doors._house
+
+    def attest(self) -> None:
+        """Write heads of the audit trail now, as the server does every minute."""
+        self.client.portal.call(self.client.app._app._attesting.attest)
 
     def store(self):
         """The store of rows that the house runs on."""

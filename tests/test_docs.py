@@ -240,6 +240,15 @@ def test_every_fault_that_fsck_names_is_documented_and_nothing_else():
     assert set(re.findall(r"^\| `(\w+)` \|", page, re.MULTILINE)) == {one.value for one in Fault}
 
 
+def test_every_fault_of_the_trail_is_documented_and_nothing_else():
+    from doorward.server.audit.chain import Fault
+
+    page = (ROOT / "docs/reference/audit.md").read_text()
+    faults = page.partition("## Findings")[2].partition("\n## ")[0]
+
+    assert set(re.findall(r"^\| `(\w+)` \|", faults, re.MULTILINE)) == {f.value for f in Fault}
+
+
 def test_every_setting_that_the_code_reads_is_documented():
     files = ("server/settings.py", "server/limits/reading.py")
     source = "".join((ROOT / "src/doorward" / file).read_text() for file in files)

@@ -34,6 +34,7 @@ ROWS = {
     "why": Row("why", "why", "Replay, step by step, what was decided for a request."),
     "explain": Row("why", "explain", "Say what would come of an action, and which rule decides."),
     "usage": Row("usage", "usage", "Show storage, credits and limits."),
+    "audit": Row("audit", "app", "Read, export and verify the audit trail."),
     "rm": Row("files", "rm", "Put files in the bin."),
 }
 

@@ -15,6 +15,7 @@ from doorward.client.digests import CHUNK_BYTES
 from doorward.client.errors import ConnectionFailed, DoorwardError, error_of
 from doorward.client.handover import AsyncHandovers
 from doorward.client.model import (
+    AuditRecord,
     Decision,
     Explanation,
     File,
@@ -203,6 +204,23 @@ class AsyncDoorward(AsyncHandovers):
     async def kill_link(self, link_id: str) -> None:
         """Kill a link; what is under way by it ends within a second."""
         await self.run(calls.kill_link(link_id))
+
+    def audit(self, **where: Any) -> AsyncIterator[AuditRecord]:
+        """Give what was tried, newest first; ``workspace=``, ``actor=``, ``since=`` narrow."""
+        return self.pages(lambda cursor: calls.audit(cursor, **where))
+
+    async def export_audit(self, **where: Any) -> AsyncIterator[bytes]:
+        """Give the trail as lines that verify without the server; raises DoorwardError."""
+        path, params = calls.audit_export(**where)
+        url, headers = f"{self.url}/api/v1{path}", await self._authorization()
+        try:
+            async with self._http.stream("GET", url, params=params, headers=headers) as response:
+                if not response.is_success:
+                    raise error_of(response.status_code, await response.aread())
+                async for chunk in response.aiter_raw(CHUNK_BYTES):
+                    yield chunk
+        except httpx2.TransportError as exc:
+            raise ConnectionFailed(describe_break(exc)) from exc
 
     async def declare_upload(self, workspace_id: str, **declared: Any) -> Upload:
         """Declare a file to come: ``name=``, ``size=`` and what else the server takes."""

@@ -11,6 +11,7 @@ import msgspec
 
 from doorward.client.errors import DoorwardError, ServerError
 from doorward.client.model import (
+    AuditRecord,
     Decision,
     Explanation,
     File,
@@ -221,6 +222,20 @@ def narrow_link(link_id: str, **change: Any) -> Call[Link]:
 def kill_link(link_id: str) -> Call[None]:
     """Kill a link."""
     return Call("DELETE", f"/links/{_id(link_id)}", None)
+
+
+def audit(
+    cursor: str | None = None, limit: int = PAGE_SIZE, **where: Any
+) -> Call[Page[AuditRecord]]:
+    """List what was tried."""
+    params = {name: _shown(value) for name, value in where.items() if value is not None}
+    paged = _paged(cursor) | {"limit": str(limit)}
+    return Call("GET", "/audit", Page[AuditRecord], paged | params)
+
+
+def audit_export(**where: Any) -> tuple[str, dict[str, str]]:
+    """Give path and query of an export of the trail."""
+    return "/audit/export", {k: _shown(v) for k, v in where.items() if v is not None}
 
 
 SENT: Call[File] = Call("PUT", "", File)

@@ -96,6 +96,36 @@ class Member(msgspec.Struct, frozen=True):
     expires_at: datetime | None = None
 
 
+class Resource(msgspec.Struct, frozen=True):
+    """What was asked about."""
+
+    type: str | None = None
+    id: str | None = None
+    name: str | None = None
+
+
+class AuditRecord(msgspec.Struct, frozen=True):
+    """One attempt and what came of it, with its place in its chain."""
+
+    id: str
+    time: datetime
+    action: str
+    outcome: str
+    reason: str | None
+    actor: Credential
+    credential: Credential | None
+    on_behalf_of: str | None
+    workspace_id: str | None
+    resource: Resource
+    address: str | None = None
+    agent: str | None = None
+    request_id: str | None = None
+    details: dict[str, Any] = {}
+    chain: str = ""
+    position: int | None = None
+    hash: str | None = None
+
+
 class File(msgspec.Struct, frozen=True):
     """A file or folder; ``size`` in bytes, ``digest`` as ``blake3:…``, both None for a folder."""
 

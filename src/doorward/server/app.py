@@ -7,11 +7,17 @@ from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 
 from doorward.clerk.revocation import KEEP_SECONDS, Revocations
 from doorward.clerk.state.sqlite import SqliteState
 from doorward.fastapi import ClerkAuth
-from doorward.server.alerts.model import Thresholds
+from doorward.server.alerts.model import AlertKind, Count, Thresholds
+from doorward.server.alerts.service import raise_alert, tell
+from doorward.server.attesting import Attesting
+from doorward.server.audit.keeping import KEY, HeadsFile, Trail, kept_signer
+from doorward.server.audit.signing import KeyUnreadable, Signer
+from doorward.server.commands import Store
 from doorward.server.doors.asgi import App, Receive, Scope, Send, respond
 from doorward.server.doors.clerk import WEBHOOKS_PATH, ClerkDoor
 from doorward.server.doors.context import RequestContext
@@ -61,7 +67,7 @@ from doorward.server.links.urls import DOWNLOAD_PATH, UrlSigner
 from doorward.server.links.urls import UPLOAD_PATH as TRANSFER
 from doorward.server.outbound.sending import Outbound
 from doorward.server.problems import Problem, RouteNotFound
-from doorward.server.settings import Settings
+from doorward.server.settings import Settings, SettingsInvalid
 from doorward.server.store.blobs.opening import Blobs, open_blobs, parts_of
 from doorward.server.store.sql.key_index import SqlKeyIndex
 from doorward.server.store.sql.sqlite import open_engine
@@ -98,12 +104,24 @@ def create_app(settings: Settings, clock: Clock | None = None) -> App:
     limiter = _limiter(settings, clock)
     limiting = Limiting(limiter, settings.limits, by_address=settings.knows_addresses)
     credentials = _Credentials(settings, guard, index)
-    house = _house(settings, store, blobs, hearing, now, credentials, limiting)
+    trail = Trail(_signer(settings), settings.data)
+    house = _house(settings, store, blobs, hearing, now, credentials, limiting, trail)
     receiver = Receiver(house)
+    outbound = Outbound(settings.outbound_allowed)
+    attesting = Attesting(
+        store,
+        trail.signer,
+        HeadsFile(settings.data),
+        now,
+        outbound,
+        settings.audit_heads_url,
+        settings.audit_days,
+        broken=partial(_tell_broken, store, _thresholds(settings)),
+    )
     importer = Importer(
         house,
         receiver,
-        Outbound(settings.outbound_allowed),
+        outbound,
         ImportBounds(FetchBounds(settings.import_seconds_max)),
     )
     rest = create_rest()
@@ -130,8 +148,9 @@ def create_app(settings: Settings, clock: Clock | None = None) -> App:
         exact[WEBHOOKS_PATH] = webhooks
     doors = _Doors(house, tuple(below), exact, documents)
     working: list[Callable[[], Coroutine[None, None, None]]] = [
-        lambda: keep_sweeping(store, blobs, house.limits),
+        lambda: keep_sweeping(store, blobs, house.limits, trail.signer, settings.audit_days),
         lambda: keep_looking(store, _thresholds(settings)),
+        lambda: attesting.keep_attesting(settings.audit_heads_seconds),
     ]
     if standin is not None:
         working.append(lambda: keep_delivering(standin))
@@ -140,9 +159,10 @@ def create_app(settings: Settings, clock: Clock | None = None) -> App:
         house.knocks.flush()
         house.uses.flush()
         house.metering.flush()
+        await attesting.finish()
         await limiter.aclose()
 
-    life = _Life(Gate(doors, house), guard, store, blobs, importer, working, before_end)
+    life = _Life(Gate(doors, house), guard, store, blobs, importer, working, attesting, before_end)
     streaming = (TRANSFER, FASTIO_UPLOADS)
     return RequestContext(life, streaming=streaming, proxies=settings.trusted_proxies)
 
@@ -195,8 +215,10 @@ class _Life:
         blobs: Blobs,
         importer: Importer,
         working: Iterable[Callable[[], Coroutine[None, None, None]]],
+        attesting: Attesting,
         before_end: Callable[[], Awaitable[None]],
     ) -> None:
+        self._attesting = attesting
         self._doors = doors
         self._guard = guard
         self._store = store
@@ -311,6 +333,7 @@ def _house(
     now: Callable[[], datetime],
     credentials: _Credentials,
     limiting: Limiting,
+    trail: Trail,
 ) -> House:
     parts, revoked = parts_of(blobs), hearing.revoked
     return House(
@@ -340,12 +363,30 @@ def _house(
             settings.transfer_seconds_max,
             settings.transfer_undo_seconds,
         ),
+        trail=trail,
         parts=parts,
     )
 
 
 def _thresholds(settings: Settings) -> Thresholds:
     return Thresholds(settings.alert_refusals, settings.alert_upload_bytes, settings.alert_factor)
+
+
+async def _tell_broken(store: Store, thresholds: Thresholds, chain: str, position: int) -> None:
+    """Raise an alert, in the home of whose chain it is, that the trail was tampered with."""
+    owner = chain.partition(":")[2] or None
+    count = Count(AlertKind.TRAIL_BROKEN, chain, position, 0, owner)
+    tell([await store.write(lambda tx: raise_alert(tx, count, thresholds))])
+
+
+def _signer(settings: Settings) -> Signer:
+    """Give the key that heads are signed with; raises SettingsInvalid where it can't be read."""
+    try:
+        return kept_signer(settings.data)
+    except (OSError, KeyUnreadable) as exc:
+        raise SettingsInvalid(
+            [f"The key of the audit trail, {settings.data / KEY}, can't be read: restore it."]
+        ) from exc
 
 
 def _limits(settings: Settings, *, direct: bool) -> Limits:

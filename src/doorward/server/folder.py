@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO
 
+from doorward.server.audit.keeping import make_signer
 from doorward.server.settings import Secret, Settings, kept_secret, make_secret
 from doorward.server.store.blobs.opening import Blobs, open_blobs
 from doorward.server.store.sql.migrate import migrate, require_current
@@ -19,13 +20,14 @@ from doorward.server.sweeper import recover
 
 
 def prepare(settings: Settings) -> Settings:
-    """Make folders, the signing secret and the tables; gives the settings with the secret in them.
+    """Make folders, the secret, the trail's key and tables; gives the settings with the secret.
 
     Safe beside other processes that do the same. Raises OSError, NewerDatabase.
     """
     for folder in (settings.data, settings.database.parent, settings.blobs):
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     secret = settings.secret or _own_secret(settings.data)
+    make_signer(settings.data)
     engine = open_engine(settings.database, durable=settings.durable)
     try:
         migrate(engine, settings.data / "migrate.lock")

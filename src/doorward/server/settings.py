@@ -17,7 +17,9 @@ from doorward.server.limits.plans import Plans
 from doorward.server.limits.reading import read_limits, read_plans
 from doorward.server.names import ENVIRONMENT
 from doorward.server.outbound.addresses import Network, network_of
+from doorward.server.outbound.targets import target_of
 from doorward.server.permission.roles import Role
+from doorward.server.problems import Problem
 from doorward.server.storage import RemoteStorage, read_storage_url
 
 T = TypeVar("T")
@@ -124,6 +126,10 @@ class Settings:
         public = urlsplit(self.public_url).hostname or ""
         return bool(self.trusted_proxies) or not is_loopback(self.host) or is_loopback(public)
 
+    audit_days: int = 0
+    audit_heads_seconds: int = 60
+    audit_heads_url: str | None = None
+
     def listening_on(self, port: int) -> "Settings":
         """Give the settings with the port that was chosen, in the public address too."""
         if port == self.port:
@@ -216,6 +222,9 @@ class _Reader:
             plans=read_plans(self, self.number("DOORWARD_QUOTA_BYTES", 50 * GIBIBYTE, 0)),
             trusted_proxies=self.networks("DOORWARD_TRUSTED_PROXIES"),
             bus_url=self.bus_url(),
+            audit_days=self.number("DOORWARD_AUDIT_DAYS", 0, 0, 36_500),
+            audit_heads_seconds=self.number("DOORWARD_AUDIT_HEADS_SECONDS", 60, 1, 86_400),
+            audit_heads_url=self.audit_heads_url(),
         )
         if self._mistakes:
             raise SettingsInvalid(self._mistakes)
@@ -385,6 +394,19 @@ class _Reader:
                 f"DOORWARD_PUBLIC_URL is {text!r}: give an address such as https://files.example.com."
             )
         return text.rstrip("/")
+
+    def audit_heads_url(self) -> str | None:
+        text = self.text("DOORWARD_AUDIT_HEADS_URL")
+        if text is None:
+            return None
+        try:
+            target_of(text)
+        except Problem:
+            self.mistake(
+                "DOORWARD_AUDIT_HEADS_URL is no address that heads can be sent to: give one such "
+                "as https://witness.example.com/doorward."
+            )
+        return text
 
     def clerk(self) -> ClerkSettings:
         parties = (self.text("CLERK_AUTHORIZED_PARTIES") or "").split(",")

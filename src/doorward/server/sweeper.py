@@ -1,4 +1,4 @@
-"""What goes by itself: uploads, links and what is in the bin when their time is over; blobs."""
+"""What goes by itself: uploads, links, the bin and the trail when their time is over; blobs."""
 
 import asyncio
 import logging
@@ -7,6 +7,8 @@ from datetime import timedelta
 
 from doorward.server.alerts.model import Thresholds
 from doorward.server.alerts.service import look, tell
+from doorward.server.audit.pruning import is_overdue, prune_overdue
+from doorward.server.audit.signing import Signer
 from doorward.server.commands import Store, Tx
 from doorward.server.files.purging import purge_overdue, purge_removed
 from doorward.server.links.sweeping import remove_over
@@ -87,7 +89,18 @@ async def sweep_rows(store: Store, limits: Limits) -> None:
         await store.write(lambda tx: remove_closed(tx, days, BATCH))
 
 
-async def keep_sweeping(store: Store, blobs: BlobStore, limits: Limits) -> None:
+async def sweep_trail(store: Store, signer: Signer, days: int) -> None:
+    """Prune the audit trail of what is older than so many days, leaving signed proofs.
+
+    Raises ChainBroken, where something is wrong with what was to go: it stays.
+    """
+    while days and await store.read(lambda tx: is_overdue(tx, days)):
+        await store.write(lambda tx: prune_overdue(tx, signer, days, BATCH))
+
+
+async def keep_sweeping(
+    store: Store, blobs: BlobStore, limits: Limits, signer: Signer, audit_days: int
+) -> None:
     """Sweep again and again until cancelled; a sweep that fails is logged and tried again."""
     while True:
         await asyncio.sleep(PERIOD_SECONDS)
@@ -95,6 +108,7 @@ async def keep_sweeping(store: Store, blobs: BlobStore, limits: Limits) -> None:
             await sweep_bin(store, limits)
             await sweep(store, blobs)
             await sweep_rows(store, limits)
+            await sweep_trail(store, signer, audit_days)
         except Exception:  # one sweep that fails must not be the last one
             log.exception("a sweep failed")
 

@@ -190,7 +190,7 @@ def test_a_webhook_that_comes_twice_is_taken_and_is_in_the_trail_once(house, ali
     answers = [tell(house, *ended(alice)).status_code for _ in range(3)]
 
     assert answers == [204, 204, 204]
-    assert trail(house) == [("allowed", None, '{"event": "session.ended"}')]
+    assert trail(house) == [("allowed", None, '{"event":"session.ended"}')]
 
 
 def test_an_event_of_a_type_that_nobody_here_knows_is_taken(house):

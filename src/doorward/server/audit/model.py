@@ -3,11 +3,25 @@
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from typing import Any, NamedTuple
 
 from doorward.server.permission.actions import Action
 from doorward.server.permission.caller import Caller
 from doorward.server.permission.judgement import Judgement
 from doorward.server.problems import Json
+
+HOUSE_CHAIN = "house"
+"""The chain of what belongs to nobody, such as refusals of strangers at the door."""
+
+
+def organization_chain(organization_id: str) -> str:
+    """Name the chain of all that happens in an organization."""
+    return f"organization:{organization_id}"
+
+
+def user_chain(user_id: str) -> str:
+    """Name the chain of a person's own workspaces, and of what they do outside of any."""
+    return f"user:{user_id}"
 
 
 class AuditOutcome(StrEnum):
@@ -43,9 +57,12 @@ class Attempt:
     judgement: Judgement | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class AuditEntry:
-    """One attempt with its outcome, as stored."""
+class AuditEntry(NamedTuple):
+    """One attempt with its outcome, as stored.
+
+    ``chain`` is that of whoever asked; where a workspace is named, the store puts the entry into
+    that workspace's chain. The store gives the last three.
+    """
 
     id: str
     time: datetime
@@ -65,7 +82,10 @@ class AuditEntry:
     agent: str | None
     request_id: str | None
     details: dict[str, Json]
-    sequence: int | None = None  # given by the store
+    chain: str = HOUSE_CHAIN
+    sequence: int | None = None
+    position: int | None = None
+    hash: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,9 +93,25 @@ class AuditFilter:
     """Which entries to list; every field narrows, None does not."""
 
     workspace_id: str | None = None
+    chain: str | None = None
     actor_id: str | None = None
     credential_id: str | None = None
     action: str | None = None
     outcome: AuditOutcome | None = None
     since: datetime | None = None
     until: datetime | None = None
+
+
+class ChainEnd(NamedTuple):
+    """A row's place and hash; position 0 stands before the first."""
+
+    chain: str
+    position: int
+    hash: str
+
+
+class ChainRow(NamedTuple):
+    """A row as its chain has it: what is hashed, and the hash."""
+
+    content: dict[str, Any]
+    hash: str

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Protocol, TypeVar
 
-from doorward.server.audit.model import AuditEntry, AuditFilter
+from doorward.server.audit.model import AuditEntry, AuditFilter, ChainEnd, ChainRow
+from doorward.server.audit.signing import Statement
 from doorward.server.paging import Page
 from doorward.server.permission.judgement import Judgement
 
@@ -22,6 +23,36 @@ class AuditRows(Protocol):
 
     def of_request(self, request_id: str) -> list[AuditEntry]:
         """List what one request left, oldest first."""
+
+    def chain_of(self, workspace_id: str) -> str | None:
+        """Give the chain of a workspace, deleted or not, None where there never was one."""
+
+    def ends(self) -> list[ChainEnd]:
+        """Give the last row of every chain that has one."""
+
+    def end_of(self, chain: str) -> ChainEnd:
+        """Give a chain's last row, there or pruned, or what stands before its first."""
+
+    def hash_at(self, chain: str, position: int) -> str | None:
+        """Give a row's hash, None where there is no such row."""
+
+    def pruned_to(self, chain: str) -> ChainEnd:
+        """Give the last row that was pruned from a chain, or what stands before its first."""
+
+    def proofs(self, chain: str, after: int, limit: int) -> list[str]:
+        """Give signed proofs of pruning of a chain, as they were written, those after a row."""
+
+    def chained(self, chain: str, after: int, limit: int) -> list[ChainRow]:
+        """Give rows of a chain in its order, those after a position."""
+
+    def bounds(self, where: AuditFilter) -> tuple[int, int] | None:
+        """Give the first and the last position of matching entries, which are of one chain."""
+
+    def oldest(self) -> tuple[str, datetime] | None:
+        """Give chain and time of the oldest row of all."""
+
+    def prune(self, proof: Statement) -> None:
+        """Remove the rows that a signed proof covers, and keep the proof."""
 
 
 class Transaction(Protocol):

@@ -1,9 +1,19 @@
 """Every attempt leaves exactly one entry: in its own transaction's fate, or in one of its own."""
 
-from doorward.server.audit.model import Attempt, AuditEntry, AuditFilter, AuditOutcome
+from dataclasses import dataclass
+
+from doorward.server.audit.model import (
+    HOUSE_CHAIN,
+    Attempt,
+    AuditEntry,
+    AuditFilter,
+    AuditOutcome,
+    organization_chain,
+    user_chain,
+)
 from doorward.server.audit.ports import Transaction
 from doorward.server.paging import Listed, Page, listed
-from doorward.server.permission.caller import Caller
+from doorward.server.permission.caller import Caller, Credential
 from doorward.server.problems import Json, Problem, WebhookRefused
 
 DECISION = "decision"
@@ -31,19 +41,18 @@ def _entry(
     tx: Transaction, attempt: Attempt, outcome: AuditOutcome, reason: str | None
 ) -> AuditEntry:
     who, target = attempt.who, attempt.target
-    actor_type, actor_id, on_behalf_of = _actor(who)
-    shown = (who.via or who.credential) if who else None
+    named = _named(who)
     return AuditEntry(
         id=tx.new_id("aud"),
         time=tx.now,
         action=attempt.action.name_ if attempt.action else "door:enter",
         outcome=outcome,
         reason=reason,
-        actor_type=actor_type,
-        actor_id=actor_id,
-        credential_type=shown.kind if shown else None,
-        credential_id=shown.id if shown else None,
-        on_behalf_of=on_behalf_of,
+        actor_type=named.actor_type,
+        actor_id=named.actor_id,
+        credential_type=named.credential.kind if named.credential else None,
+        credential_id=named.credential.id if named.credential else None,
+        on_behalf_of=named.on_behalf_of,
         workspace_id=target.workspace_id,
         resource_type=target.kind,
         resource_id=target.id,
@@ -52,6 +61,7 @@ def _entry(
         agent=who.origin.agent if who else None,
         request_id=who.origin.request_id if who else None,
         details=_details(tx, attempt),
+        chain=_chain_of(who),
     )
 
 
@@ -63,15 +73,37 @@ def _details(tx: Transaction, attempt: Attempt) -> dict[str, Json]:
     return attempt.details | {DECISION: judgement.stored()}
 
 
-def _actor(who: Caller | None) -> tuple[str, str | None, str | None]:
-    """Give who acted, by kind and id, and for whom, where that is somebody else."""
-    if who is None or not who.user_id:
-        return "anonymous", None, None
+@dataclass(frozen=True, slots=True)
+class _Named:
+    """How the trail names whoever asked."""
+
+    actor_type: str
+    actor_id: str | None
+    credential: Credential | None
+    on_behalf_of: str | None = None
+
+
+def _named(who: Caller | None) -> _Named:
+    """Name a caller: the one place that knows how each kind of credential is told."""
+    if who is None:
+        return _Named("anonymous", None, None)
+    shown = who.via or who.credential
+    if not who.user_id:
+        return _Named("anonymous", None, shown)
     if who.agent is not None:
-        return "agent", who.agent.credential.id, who.user_id
+        return _Named("agent", who.agent.credential.id, shown, who.user_id)
     if who.client_id is not None:
-        return "client", who.client_id, who.user_id
-    return "user", who.user_id, None
+        return _Named("client", who.client_id, shown, who.user_id)
+    return _Named("user", who.user_id, shown)
+
+
+def _chain_of(who: Caller | None) -> str:
+    """Give the chain of what names no workspace: the caller's organization's, or their own."""
+    if who is None or not who.user_id:
+        return HOUSE_CHAIN
+    if who.organization_id is not None:
+        return organization_chain(who.organization_id)
+    return user_chain(who.user_id)
 
 
 def list_entries(tx: Transaction, where: AuditFilter, page: Page) -> Listed[AuditEntry]:

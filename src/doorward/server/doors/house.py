@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime
 
+from doorward.server.audit.keeping import Trail
 from doorward.server.commands import Store
 from doorward.server.doors.identity import Identities
 from doorward.server.doors.images.thumbnails import Thumbnails
@@ -59,6 +60,7 @@ class House:
     limiting: Limiting
     metering: Metering
     handing_over: HandingOver
+    trail: Trail
     parts: PartStore | None = None
 
     def url_of(self, upload: Upload) -> str:

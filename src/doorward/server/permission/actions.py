@@ -60,6 +60,7 @@ class Action(Enum):
     TOKEN_EXCHANGE = ("token:exchange", None, None)
     TOKEN_REVOKE = ("token:revoke", None, None)
     EXPLAIN = ("decision:explain", None, None)
+    AUDIT_EXPORT = ("audit:export", Scope.AUDIT_READ, Role.ADMIN)
 
     def __init__(self, name_: str, scope: Scope | None, role: Role | None) -> None:
         self.name_ = name_

@@ -28,7 +28,7 @@ BODIES = {
 OF_OTHER_THINGS = {"download_folder": 409, "read_thumbnail": 415}  # than a text file
 OF_THEIR_MAKER = {"read_link", "narrow_link", "kill_link"}
 # What a claim token opens is in test_transfers.py: nobody needs a role for it.
-OF_ONE_WORKSPACE = {"list_alerts", "list_audit", "list_events", "list_links"}
+OF_ONE_WORKSPACE = {"list_alerts", "list_audit", "export_audit", "list_events", "list_links"}
 NOWHERE = {
     "workspace_id": "ws_" + "a" * 26,
     "file_id": "file_" + "a" * 26,

@@ -460,8 +460,12 @@ class AuditOut(Out):
     workspace_id: str | None
     resource: ResourceOut
     address: str | None
+    agent: str | None
     request_id: str | None
     details: dict[str, JsonValue]
+    chain: str
+    position: int | None
+    hash: str | None
 
     @classmethod
     def of(cls, entry: AuditEntry) -> "AuditOut":
@@ -483,6 +487,10 @@ class AuditOut(Out):
                 type=entry.resource_type, id=entry.resource_id, name=entry.resource_name
             ),
             address=entry.address,
+            agent=entry.agent,
             request_id=entry.request_id,
             details=dict(entry.details),
+            chain=entry.chain,
+            position=entry.position,
+            hash=entry.hash,
         )

@@ -24,7 +24,7 @@ class SqlStore:
     def __init__(self, engine: Engine, clock: Callable[[], datetime]) -> None:
         self._engine = engine
         self._clock = clock
-        self._writer = Writer(engine, self._begin)
+        self._writer = Writer(engine, clock)
         self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="doorward-reader")
         self._local = threading.local()
         self._open: list[Connection] = []
@@ -52,13 +52,10 @@ class SqlStore:
             connection.close()
         self._engine.dispose()
 
-    def _begin(self, connection: Connection) -> SqlTx:
-        return SqlTx(connection, self._clock())
-
     def _look(self, command: Callable[[SqlTx], T]) -> T:
         connection = self._reader()
         with connection.begin():
-            return command(self._begin(connection))
+            return command(SqlTx(connection, self._clock()))
 
     def _reader(self) -> Connection:
         connection: Connection | None = getattr(self._local, "connection", None)

@@ -404,7 +404,12 @@ audit = Table(
     metadata,
     # The order of the trail; ``sqlite_autoincrement`` below never gives a number out again.
     Column("sequence", Integer, primary_key=True, autoincrement=True),
-    Column("id", String, nullable=False, unique=True),
+    # Every row belongs to a chain, has its place in it, and hashes all before it there.
+    Column("chain", String, nullable=False),
+    Column("position", Integer, nullable=False),
+    Column("hash", String, nullable=False),
+    # 128 random bits: an index would dirty a page for each row that is added, and find nothing.
+    Column("id", String, nullable=False),
     Column("time", Instant, nullable=False),
     Column("action", String, nullable=False),
     Column("outcome", String, nullable=False),
@@ -431,5 +436,17 @@ audit = Table(
         "time",
         sqlite_where=text("action = 'upload:finish' AND outcome = 'allowed'"),
     ),
+    Index("uq_audit_position", "chain", "position", unique=True),
     sqlite_autoincrement=True,
+)
+
+audit_proofs = Table(
+    "audit_proofs",
+    metadata,
+    # What was pruned: rows ``first`` to ``last`` of a chain, as a signed statement tells it.
+    Column("chain", String, primary_key=True),
+    Column("last", Integer, primary_key=True),
+    Column("first", Integer, nullable=False),
+    Column("hash", String, nullable=False),
+    Column("statement", String, nullable=False),
 )

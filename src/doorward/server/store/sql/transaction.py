@@ -1,7 +1,6 @@
 """One transaction over all tables: where time is read and ids are made, and nowhere else."""
 
 import secrets
-from base64 import b32encode
 from datetime import datetime
 from functools import cached_property
 
@@ -11,6 +10,7 @@ from doorward.server.permission.judgement import Judgement
 from doorward.server.store.sql.alerts import SqlAlerts
 from doorward.server.store.sql.audit import SqlAudit
 from doorward.server.store.sql.blobs import SqlBlobs
+from doorward.server.store.sql.commit import Commit
 from doorward.server.store.sql.contents import SqlContents
 from doorward.server.store.sql.direct import SqlDirect
 from doorward.server.store.sql.events import SqlEvents
@@ -24,21 +24,29 @@ from doorward.server.store.sql.uploads import SqlUploads
 from doorward.server.store.sql.usage import SqlUsage
 from doorward.server.store.sql.workspaces import SqlWorkspaces
 
-_ID_BYTES = 16
+_ID_CHARACTERS = 26
+_BASE32 = b"abcdefghijklmnopqrstuvwxyz234567" * 8
+"""For each byte a character: 32 of them, so each is as likely as any other."""
 
 
 class SqlTx:
     """A transaction's rows, and its fixed time."""
 
-    def __init__(self, connection: Connection, now: datetime) -> None:
-        self._connection = connection
+    def __init__(self, connection: Connection, now: datetime, commit: Commit | None = None) -> None:
+        self._steady = connection
+        self._commit = commit
         self.now = now
         self.judgement: Judgement | None = None
+        self.audit = SqlAudit(connection, commit)
+
+    @property
+    def _connection(self) -> Connection:
+        """The connection, for rows: in a commit with others that is within a savepoint."""
+        return self._steady if self._commit is None else self._commit.rows()
 
     def new_id(self, prefix: str) -> str:
-        """Make an id of 128 random bits in 26 lower-case characters after the prefix."""
-        random = b32encode(secrets.token_bytes(_ID_BYTES)).decode().rstrip("=").lower()
-        return f"{prefix}_{random}"
+        """Make an id of 130 random bits in 26 lower-case characters after the prefix."""
+        return f"{prefix}_{secrets.token_bytes(_ID_CHARACTERS).translate(_BASE32).decode()}"
 
     @cached_property
     def workspaces(self) -> SqlWorkspaces:
@@ -109,8 +117,3 @@ class SqlTx:
     def direct(self) -> SqlDirect:
         """The uploads that go straight to the store."""
         return SqlDirect(self._connection)
-
-    @cached_property
-    def audit(self) -> SqlAudit:
-        """The audit trail."""
-        return SqlAudit(self._connection)

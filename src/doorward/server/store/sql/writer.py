@@ -1,7 +1,8 @@
 """One thread that writes, and commits many commands at once.
 
 A durable commit costs one wait for the disk however many rows it carries. Commands that arrive
-while one commit is under way therefore share the next; each is alone in its savepoint.
+while one commit is under way therefore share the next; each that looks at rows is alone in its
+savepoint, and what they add to the audit trail is written by one statement at the end.
 """
 
 import asyncio
@@ -11,13 +12,16 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 from sqlite3 import SQLITE_BUSY, SQLITE_FULL
+from sqlite3 import OperationalError as SqliteError
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Engine, RootTransaction
 from sqlalchemy.exc import OperationalError
 
 from doorward.server.problems import Busy, StorageFailed, StorageFull
+from doorward.server.store.sql.commit import Commit
 from doorward.server.store.sql.sqlite import begin_immediately
 from doorward.server.store.sql.transaction import SqlTx
 
@@ -40,9 +44,9 @@ class _Job:
 class Writer:
     """Runs commands in their order, each whole or not at all, durable when it answers."""
 
-    def __init__(self, engine: Engine, transaction: Callable[[Connection], SqlTx]) -> None:
+    def __init__(self, engine: Engine, clock: Callable[[], datetime]) -> None:
         self._engine = engine
-        self._transaction = transaction
+        self._clock = clock
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="doorward-writer", daemon=True)
         self._thread.start()
@@ -104,24 +108,25 @@ class Writer:
     def _commit_alone(self, connection: Connection, job: _Job) -> None:
         """Commit one command, which needs no savepoint: with it all is rolled back."""
         with _begun(connection) as transaction:
+            commit = Commit(connection, self._clock(), shared=False)
             try:
-                job.result = job.command(self._transaction(connection))
+                job.result = job.command(SqlTx(connection, commit.now, commit))
+                commit.finish()
             except Exception as exc:  # noqa: BLE001 - handed to whoever asked
                 job.error = _told(exc)
                 transaction.rollback()
 
     def _commit_together(self, connection: Connection, batch: list[_Job]) -> None:
         with _begun(connection):
-            tx = self._transaction(connection)
+            commit = Commit(connection, self._clock(), shared=True)
             for job in batch:
-                tx.judgement = None
-                connection.exec_driver_sql("SAVEPOINT command")
                 try:
-                    job.result = job.command(tx)
+                    job.result = job.command(SqlTx(connection, commit.now, commit))
+                    commit.keep()
                 except Exception as exc:  # noqa: BLE001 - handed to whoever asked
                     job.error = _told(exc)
-                    connection.exec_driver_sql("ROLLBACK TO command")
-                connection.exec_driver_sql("RELEASE command")
+                    commit.undo()
+            commit.finish()
 
 
 def _begun(connection: Connection) -> RootTransaction:
@@ -138,7 +143,7 @@ def _begun(connection: Connection) -> RootTransaction:
 
 def _told(exc: Exception) -> Exception:
     """Give what whoever asked is told: a command's own refusal, or that the storage failed."""
-    return _storage_problem(exc) if isinstance(exc, OperationalError) else exc
+    return _storage_problem(exc) if isinstance(exc, OperationalError | SqliteError) else exc
 
 
 def _storage_problem(exc: Exception) -> Exception:
@@ -150,7 +155,7 @@ def _storage_problem(exc: Exception) -> Exception:
 
 
 def _sqlite_code(exc: Exception) -> int | None:
-    code = getattr(getattr(exc, "orig", None), "sqlite_errorcode", None)
+    code = getattr(getattr(exc, "orig", exc), "sqlite_errorcode", None)
     return None if code is None else code & 0xFF
 
 
