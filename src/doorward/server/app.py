@@ -12,8 +12,8 @@ from doorward.clerk.revocation import KEEP_SECONDS, Revocations
 from doorward.clerk.state.sqlite import SqliteState
 from doorward.fastapi import ClerkAuth
 from doorward.server.attesting import Attesting
-from doorward.server.audit.keeping import KEY, HeadsFile, Trail, kept_signer
-from doorward.server.audit.signing import KeyUnreadable, Signer
+from doorward.server.audit.keeping import HeadsFile, Trail
+from doorward.server.audit.signing import Signer
 from doorward.server.doors.asgi import App, Receive, Scope, Send, respond
 from doorward.server.doors.clerk import WEBHOOKS_PATH, ClerkDoor
 from doorward.server.doors.context import RequestContext
@@ -47,11 +47,12 @@ from doorward.server.doors.transfer.shared import LinkDoor
 from doorward.server.doors.transfer.upload import UploadDoor
 from doorward.server.doors.transfer.watching import Watch
 from doorward.server.files.model import Node
+from doorward.server.folder import trail_signer
 from doorward.server.links.urls import DOWNLOAD_PATH, UrlSigner
 from doorward.server.links.urls import UPLOAD_PATH as TRANSFER
 from doorward.server.outbound.sending import Outbound
 from doorward.server.problems import Problem, RouteNotFound
-from doorward.server.settings import Settings, SettingsInvalid
+from doorward.server.settings import Settings
 from doorward.server.store.blobs.opening import Blobs, open_blobs, parts_of
 from doorward.server.store.sql.sqlite import open_engine
 from doorward.server.store.sql.store import SqlStore
@@ -74,13 +75,13 @@ def create_app(settings: Settings, clock: Clock | None = None) -> App:
 
     ``clock`` gives seconds since 1970; tests move it.
     """
+    trail = Trail(trail_signer(settings), settings.data)
     standin = _standin(settings, clock)
     now = _clock(clock)
     store = SqlStore(open_engine(settings.database, durable=settings.durable), now)
     blobs = open_blobs(settings)
     hearing = _Hearing(settings, standin, clock)
     guard = _guard(settings, standin, hearing.revoked, clock)
-    trail = Trail(_signer(settings), settings.data)
     house = _house(settings, store, blobs, hearing.revoked, now, trail)
     receiver = Receiver(house)
     outbound = Outbound(settings.outbound_allowed)
@@ -322,16 +323,6 @@ def _house(
         trail=trail,
         parts=parts,
     )
-
-
-def _signer(settings: Settings) -> Signer:
-    """Give the key that heads are signed with; raises SettingsInvalid where it can't be read."""
-    try:
-        return kept_signer(settings.data)
-    except (OSError, KeyUnreadable) as exc:
-        raise SettingsInvalid(
-            [f"The key of the audit trail, {settings.data / KEY}, can't be read: restore it."]
-        ) from exc
 
 
 def _limits(settings: Settings, *, direct: bool) -> Limits:
