@@ -15,8 +15,7 @@ from doorward.fastapi import ClerkAuth
 from doorward.server.alerts.model import AlertKind, Count, Thresholds
 from doorward.server.alerts.service import raise_alert, tell
 from doorward.server.attesting import Attesting
-from doorward.server.audit.keeping import KEY, HeadsFile, Trail, kept_signer
-from doorward.server.audit.signing import KeyUnreadable, Signer
+from doorward.server.audit.keeping import HeadsFile, Trail
 from doorward.server.commands import Store
 from doorward.server.doors.asgi import App, Receive, Scope, Send, respond
 from doorward.server.doors.clerk import WEBHOOKS_PATH, ClerkDoor
@@ -57,6 +56,7 @@ from doorward.server.doors.transfer.upload import UploadDoor
 from doorward.server.doors.transfer.watching import Watch
 from doorward.server.doors.uses import KeyUses
 from doorward.server.files.model import Node
+from doorward.server.folder import trail_signer
 from doorward.server.keys.ports import KeyIndex
 from doorward.server.keys.proving import KeyProver
 from doorward.server.keys.sealing import Sealer
@@ -67,7 +67,7 @@ from doorward.server.links.urls import DOWNLOAD_PATH, UrlSigner
 from doorward.server.links.urls import UPLOAD_PATH as TRANSFER
 from doorward.server.outbound.sending import Outbound
 from doorward.server.problems import Problem, RouteNotFound
-from doorward.server.settings import Settings, SettingsInvalid
+from doorward.server.settings import Settings
 from doorward.server.store.blobs.opening import Blobs, open_blobs, parts_of
 from doorward.server.store.sql.key_index import SqlKeyIndex
 from doorward.server.store.sql.sqlite import open_engine
@@ -94,6 +94,7 @@ def create_app(settings: Settings, clock: Clock | None = None) -> App:
 
     ``clock`` gives seconds since 1970; tests move it.
     """
+    trail = Trail(trail_signer(settings), settings.data)
     standin = _standin(settings, clock)
     now = _clock(clock)
     engine = open_engine(settings.database, durable=settings.durable)
@@ -104,7 +105,6 @@ def create_app(settings: Settings, clock: Clock | None = None) -> App:
     limiter = _limiter(settings, clock)
     limiting = Limiting(limiter, settings.limits, by_address=settings.knows_addresses)
     credentials = _Credentials(settings, guard, index)
-    trail = Trail(_signer(settings), settings.data)
     house = _house(settings, store, blobs, hearing, now, credentials, limiting, trail)
     receiver = Receiver(house)
     outbound = Outbound(settings.outbound_allowed)
@@ -377,16 +377,6 @@ async def _tell_broken(store: Store, thresholds: Thresholds, chain: str, positio
     owner = chain.partition(":")[2] or None
     count = Count(AlertKind.TRAIL_BROKEN, chain, position, 0, owner)
     tell([await store.write(lambda tx: raise_alert(tx, count, thresholds))])
-
-
-def _signer(settings: Settings) -> Signer:
-    """Give the key that heads are signed with; raises SettingsInvalid where it can't be read."""
-    try:
-        return kept_signer(settings.data)
-    except (OSError, KeyUnreadable) as exc:
-        raise SettingsInvalid(
-            [f"The key of the audit trail, {settings.data / KEY}, can't be read: restore it."]
-        ) from exc
 
 
 def _limits(settings: Settings, *, direct: bool) -> Limits:

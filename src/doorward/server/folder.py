@@ -3,15 +3,16 @@
 import asyncio
 import fcntl
 import os
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO
 
-from doorward.server.audit.keeping import make_signer
-from doorward.server.settings import Secret, Settings, kept_secret, make_secret
+from doorward.server.audit.keeping import KEY, kept_signer, make_signer
+from doorward.server.audit.signing import KeyUnreadable, Signer
+from doorward.server.settings import Secret, Settings, SettingsInvalid, kept_secret, make_secret
 from doorward.server.store.blobs.opening import Blobs, open_blobs
 from doorward.server.store.sql.migrate import migrate, require_current
 from doorward.server.store.sql.sqlite import open_engine
@@ -22,18 +23,38 @@ from doorward.server.sweeper import recover
 def prepare(settings: Settings) -> Settings:
     """Make folders, the secret, the trail's key and tables; gives the settings with the secret.
 
-    Safe beside other processes that do the same. Raises OSError, NewerDatabase.
+    Safe beside other processes that do the same. Raises OSError, NewerDatabase, SettingsInvalid.
     """
     for folder in (settings.data, settings.database.parent, settings.blobs):
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     secret = settings.secret or _own_secret(settings.data)
-    make_signer(settings.data)
+    with _readable_key(settings):
+        make_signer(settings.data)
     engine = open_engine(settings.database, durable=settings.durable)
     try:
         migrate(engine, settings.data / "migrate.lock")
     finally:
         engine.dispose()
     return replace(settings, secret=secret)
+
+
+def trail_signer(settings: Settings) -> Signer:
+    """Give the key that the trail's heads are signed with.
+
+    Raises SettingsInvalid where it can't be read.
+    """
+    with _readable_key(settings):
+        return kept_signer(settings.data)
+
+
+@contextmanager
+def _readable_key(settings: Settings) -> Iterator[None]:
+    try:
+        yield
+    except (FileNotFoundError, KeyUnreadable) as exc:
+        raise SettingsInvalid(
+            [f"The key of the audit trail, {settings.data / KEY}, can't be read: restore it."]
+        ) from exc
 
 
 class Tenancy:

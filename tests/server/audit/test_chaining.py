@@ -149,6 +149,24 @@ def test_a_workspace_that_is_made_and_undone_in_a_shared_commit_names_no_chain(h
     assert named == [("user:user_a",)]
 
 
+@pytest.mark.parametrize("beside", [0, 1])
+def test_a_workspace_that_is_given_away_has_one_entry_in_the_chain_of_each_side(house, beside):
+    home = house.person("alice").home()
+    give = "UPDATE workspaces SET organization_id = 'org_new' WHERE id = ?"
+
+    def given(tx):
+        workspaces = tx.workspaces
+        entry(workspace=home)(tx)
+        workspaces._connection.exec_driver_sql(give, (home,))
+        entry(workspace=home)(tx)
+
+    all_at_once(house, *[entry(workspace=home)] * beside, given)
+
+    mine = "SELECT chain FROM audit WHERE request_id = 'req_a' ORDER BY sequence DESC LIMIT 2"
+    assert rows(house.data, mine) == [("organization:org_new",), ("user:user_alice",)]
+    assert verdict(house.data).sound
+
+
 def test_what_no_database_can_hold_fails_alone_and_not_with_all_of_its_commit(house):
     bad = replace(WHO, origin=replace(WHO.origin, agent="\ud800"))
 

@@ -75,6 +75,16 @@ def test_what_is_no_key_is_told_as_that(text):
             kind.read(text)
 
 
+def test_a_key_that_can_not_be_read_stops_the_start_with_what_to_do(house, settings_for):
+    from doorward.server.app import create_app
+    from doorward.server.settings import SettingsInvalid
+
+    (house.data / "audit-key.pem").write_text("damaged")
+
+    with pytest.raises(SettingsInvalid, match=r"audit-key\.pem, can't be read: restore it"):
+        create_app(settings_for())
+
+
 def test_a_broken_chain_is_told_and_attested_no_more(house, caplog):
     busy(house)
     house.attest()

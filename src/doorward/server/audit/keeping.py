@@ -34,7 +34,10 @@ def kept_witness(folder: Path) -> Witness:
 
 
 def make_signer(folder: Path) -> None:
-    """Make the key once, whoever comes first, and export its public half; raises OSError."""
+    """Make the key once, whoever comes first, and export its public half.
+
+    Raises OSError, KeyUnreadable.
+    """
     if not (folder / KEY).exists():
         _made_whole(folder / KEY, Signer.made().pem(), 0o600)
     if not (folder / PUBLIC_KEY).exists():

@@ -1,6 +1,6 @@
 """Every attempt leaves exactly one entry: in its own transaction's fate, or in one of its own."""
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from doorward.server.audit.model import (
     HOUSE_CHAIN,
@@ -73,8 +73,7 @@ def _details(tx: Transaction, attempt: Attempt) -> dict[str, Json]:
     return attempt.details | {DECISION: judgement.stored()}
 
 
-@dataclass(frozen=True, slots=True)
-class _Named:
+class _Named(NamedTuple):
     """How the trail names whoever asked."""
 
     actor_type: str

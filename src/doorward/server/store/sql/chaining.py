@@ -1,10 +1,10 @@
 """How entries become rows of their chains; only for whoever holds the write lock."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import sha256
 from sqlite3 import Connection
+from typing import NamedTuple
 
 import msgspec
 
@@ -28,8 +28,7 @@ _OWNER = "SELECT organization_id, coalesce(home_of, created_by) FROM workspaces 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-@dataclass(frozen=True, slots=True)
-class Held:
+class Held(NamedTuple):
     """An entry for a chain, with its details as the column has them."""
 
     chain: str

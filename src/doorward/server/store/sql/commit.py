@@ -26,14 +26,15 @@ class Commit:
         self._raw = cast("SqliteConnection", connection.connection.driver_connection)
         self._shared = shared
         self._open = False
+        self._looked = False
         self._kept = 0
         self._held: list[Held] = []
         self._chains: dict[str, str | None] = {}
 
     def rows(self) -> Connection:
         """Give the connection for a command that may change rows."""
-        if self._chains:
-            self._chains.clear()
+        self._looked = True
+        self._chains.clear()
         if self._shared and not self._open:
             self._raw.execute("SAVEPOINT command")
             self._open = True
@@ -49,6 +50,7 @@ class Commit:
     def keep(self) -> None:
         """Take what the command did."""
         self._kept = len(self._held)
+        self._looked = False
         if self._open:
             self._raw.execute("RELEASE command")
             self._open = False
@@ -56,8 +58,8 @@ class Commit:
     def undo(self) -> None:
         """Undo what the command did, and nothing else."""
         del self._held[self._kept :]
+        self._looked = False
         if self._open:
-            self._chains.clear()
             self._raw.execute("ROLLBACK TO command")
             self._raw.execute("RELEASE command")
             self._open = False
@@ -68,10 +70,15 @@ class Commit:
             append(self._raw, self._held)
 
     def _chain_of(self, entry: AuditEntry) -> str:
-        """Give the chain of the workspace as it is now, or of whoever asked."""
+        """Give the chain of the workspace as it is now, or of whoever asked.
+
+        It is remembered for as long as nobody looks at rows, who might give the workspace away.
+        """
         workspace = entry.workspace_id
         if workspace is None:
             return entry.chain
+        if self._looked:
+            return chain_of_workspace(self._raw, workspace) or entry.chain
         if workspace not in self._chains:
             self._chains[workspace] = chain_of_workspace(self._raw, workspace)
         return self._chains[workspace] or entry.chain
