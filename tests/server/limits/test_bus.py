@@ -38,8 +38,9 @@ async def main():
     limits = RedisLimits(sys.argv[1], MemoryLimits(lambda: 0))
     print("ready", flush=True)
     sys.stdin.readline()
+    charge = Charge(sys.argv[2], Rate.per(500, 360000))
     async def one():
-        return [(await limits.take(Charge(sys.argv[2], Rate.per(500, 360000))))[0] for _ in range(12)]
+        return [(await limits.take(charge))[0] for _ in range(12)]
     found = await asyncio.gather(*(one() for _ in range(64)))
     await limits.aclose()
     print(sum(slack >= 0 for slacks in found for slack in slacks))
