@@ -59,8 +59,9 @@ def draw(whole_at_us: int, rate: Rate, cost: int, now_us: int) -> int:
     one nothing is taken, and the same draw is allowed after as many microseconds as are missing.
     A cost below 0 gives steps back.
     """
-    start_us = max(now_us, whole_at_us)
-    return rate.tolerance_us - (start_us - now_us) - cost * rate.interval_us
+    # Not by max(): a call of it is a fifth of a whole check.
+    waits_us = whole_at_us - now_us if whole_at_us > now_us else 0
+    return rate.tolerance_us - waits_us - cost * rate.interval_us
 
 
 def whole_at(rate: Rate, slack_us: int, now_us: int) -> int:

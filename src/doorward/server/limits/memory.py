@@ -7,7 +7,7 @@ with one another, so that an attacker with a million names gets what a thousand 
 
 from collections.abc import Callable
 
-from doorward.server.limits.gcra import MICROSECONDS, Rate, draw, whole_at
+from doorward.server.limits.gcra import MICROSECONDS, Rate, draw
 from doorward.server.limits.ports import Charge
 
 BUCKETS_MAX = 65_536
@@ -37,7 +37,7 @@ class Buckets:
                 found = buckets.get(key, 0)
         slack = draw(found, rate, cost, now_us)
         if slack >= 0:
-            buckets[key] = whole_at(rate, slack, now_us)
+            buckets[key] = now_us + rate.tolerance_us - slack  # as whole_at has it
         return slack
 
     def look(self, key: str, rate: Rate, cost: int, now_us: int) -> int:

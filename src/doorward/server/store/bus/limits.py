@@ -42,9 +42,10 @@ end
 return slacks
 """
 SERVERS_TIME = -1
+# As long as a busy machine may take: whoever gives up on a bus that lives counts apart from it.
 _TIMEOUT_SECONDS = 2.0
 _AGAIN_SECONDS = 1.0
-_CONNECTIONS_MAX = 64
+_CONNECTIONS_MAX = 16
 
 
 class RedisLimits:
