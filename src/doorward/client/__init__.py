@@ -15,18 +15,33 @@ from doorward.client.errors import (
     TooLarge,
 )
 from doorward.client.handover import Offer, Preview, Transfer
-from doorward.client.model import File, Me, Member, Page, Upload, Usage, Version, Workspace
+from doorward.client.model import (
+    DelegatedToken,
+    File,
+    Key,
+    KeyWithSecret,
+    Me,
+    Member,
+    Page,
+    Upload,
+    Usage,
+    Version,
+    Workspace,
+)
 from doorward.client.sync import Doorward
 
 __all__ = [
     "AsyncDoorward",
     "Conflict",
     "ConnectionFailed",
+    "DelegatedToken",
     "DigestMismatch",
     "Doorward",
     "DoorwardError",
     "File",
     "ImportFailed",
+    "Key",
+    "KeyWithSecret",
     "Me",
     "Member",
     "NotAuthenticated",

@@ -14,6 +14,7 @@ from doorward.client.calls import Call, Turn
 from doorward.client.digests import CHUNK_BYTES
 from doorward.client.errors import ConnectionFailed, DoorwardError, error_of
 from doorward.client.handover import AsyncHandovers
+from doorward.client.keys import AsyncKeyMethods
 from doorward.client.model import (
     AuditRecord,
     Decision,
@@ -49,7 +50,7 @@ Token = str | Callable[[], str] | Callable[[], Awaitable[str]]
 _TIMEOUT = httpx2.Timeout(60.0, connect=10.0)
 
 
-class AsyncDoorward(AsyncHandovers):
+class AsyncDoorward(AsyncHandovers, AsyncKeyMethods):
     """A Doorward server, over a pool of connections; close it, or use it in ``async with``.
 
     ``token`` is a session token or a key, or something that gives one for each request. It is
@@ -341,10 +342,12 @@ class AsyncDoorward(AsyncHandovers):
             attempt += 1
             await self._sleep(wait)
 
-    async def _authorization(self) -> dict[str, str]:
+    async def _credential(self) -> str | None:
         token = self._token() if callable(self._token) else self._token
-        if inspect.isawaitable(token):
-            token = await token
+        return await token if inspect.isawaitable(token) else token
+
+    async def _authorization(self) -> dict[str, str]:
+        token = await self._credential()
         return {"Authorization": f"Bearer {token}"} if token else {}
 
     async def _offset(self, upload: Upload) -> int | None:

@@ -1,7 +1,7 @@
 """Every request that the clients make, as a value: what is asked, and what the answer is."""
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Generic, TypeVar
@@ -13,8 +13,11 @@ from doorward.client.errors import DoorwardError, ServerError
 from doorward.client.model import (
     AuditRecord,
     Decision,
+    DelegatedToken,
     Explanation,
     File,
+    Key,
+    KeyWithSecret,
     Link,
     Me,
     Member,
@@ -40,7 +43,7 @@ class Call(Generic[T]):
     path: str
     answer: Any
     params: Mapping[str, str] = field(default_factory=dict)
-    body: Mapping[str, Any] | None = None
+    body: Mapping[str, Any] | None = field(default=None, repr=False)  # it may hold credentials
 
     def read(self, content: bytes) -> T:
         """Read the answer; raises ServerError for one of another form."""
@@ -238,6 +241,68 @@ def audit_export(**where: Any) -> tuple[str, dict[str, str]]:
     return "/audit/export", {k: _shown(v) for k, v in where.items() if v is not None}
 
 
+def keys(cursor: str | None = None, environment: str | None = None) -> Call[Page[Key]]:
+    """List keys."""
+    params = {} if environment is None else {"environment": environment}
+    return Call("GET", "/keys", Page[Key], _paged(cursor) | params)
+
+
+def create_key(name: str, scopes: Iterable[str], **bounds: Any) -> Call[KeyWithSecret]:
+    """Make a key."""
+    body = {bound: value for bound, value in bounds.items() if value is not None}
+    return Call("POST", "/keys", KeyWithSecret, body=body | {"name": name, "scopes": [*scopes]})
+
+
+def key(key_id: str) -> Call[Key]:
+    """Read a key."""
+    return Call("GET", f"/keys/{_id(key_id)}", Key)
+
+
+def change_key(key_id: str, **change: Any) -> Call[Key]:
+    """Rename a key, or set its bounds anew."""
+    return Call("PATCH", f"/keys/{_id(key_id)}", Key, body=change)
+
+
+def rotate_key(key_id: str, overlap: int | None = None) -> Call[KeyWithSecret]:
+    """Give a key a new secret."""
+    body = {} if overlap is None else {"overlap": overlap}
+    return Call("POST", f"/keys/{_id(key_id)}/rotate", KeyWithSecret, body=body)
+
+
+def revoke_key(key_id: str) -> Call[None]:
+    """Revoke a key."""
+    return Call("DELETE", f"/keys/{_id(key_id)}", None)
+
+
+def delegate(
+    own: str, *, key: str | None, session: str | None, scopes: Iterable[str] | None
+) -> Call[DelegatedToken]:
+    """Exchange a session and a key for a token that both are bound by (RFC 8693, section 2.1).
+
+    ``own`` is what the client presents, and the other one of the two is given. Raises ValueError.
+    """
+    if (key is None) == (session is None):
+        raise ValueError("give either the agent's key or the person's session")
+    body = {
+        "grant_type": "urn:ietf:params:oauth:grant-type:token-exchange",
+        "subject_token": own if session is None else session,
+        "subject_token_type": "urn:ietf:params:oauth:token-type:jwt",
+    }
+    if key is not None:
+        body |= {
+            "actor_token": key,
+            "actor_token_type": "urn:ietf:params:oauth:token-type:access_token",
+        }
+    if scopes is not None:
+        body["scope"] = " ".join(scopes)
+    return Call("POST", "/token", DelegatedToken, body=body)
+
+
+def end_token(token: str) -> Call[None]:
+    """End a delegated token before its time (RFC 7009)."""
+    return Call("POST", "/token/revoke", None, body={"token": token})
+
+
 SENT: Call[File] = Call("PUT", "", File)
 """What comes back from a signed upload URL."""
 
@@ -262,14 +327,28 @@ def token_of(token: Any) -> Any:
     file = os.environ.get("DOORWARD_TOKEN_FILE")
     if not file:
         return os.environ.get("DOORWARD_TOKEN") or None
-    try:
-        return Path(file).read_text(encoding="utf-8").strip()
-    except (OSError, UnicodeDecodeError) as exc:
-        message = f"DOORWARD_TOKEN_FILE names {file}, which can't be read."
-        raise DoorwardError(0, "token_unreadable", message) from exc
+    kept = TokenFile(Path(file))
+    kept()
+    return kept
+
+
+@dataclass(frozen=True, slots=True)
+class TokenFile:
+    """A credential in a file, read for each request: one that was rotated there counts at once."""
+
+    path: Path
+
+    def __call__(self) -> str:
+        """Give what the file holds now; raises DoorwardError where it can't be read."""
+        try:
+            return self.path.read_text(encoding="utf-8").strip()
+        except (OSError, UnicodeDecodeError) as exc:
+            message = f"DOORWARD_TOKEN_FILE names {self.path}, which can't be read."
+            raise DoorwardError(0, "token_unreadable", message) from exc
 
 
 def _paged(cursor: str | None) -> dict[str, str]:
+    """Ask for a page of a list."""
     return {"limit": str(PAGE_SIZE)} | ({"cursor": cursor} if cursor else {})
 
 

@@ -262,6 +262,46 @@ class Decision(msgspec.Struct, frozen=True):
     steps: list[Step]
 
 
+class Key(msgspec.Struct, frozen=True, kw_only=True):
+    """An API key, without its secret; None sets no bound, ``rotate_every`` is in seconds."""
+
+    id: str
+    name: str
+    environment: str
+    status: str
+    scopes: list[str]
+    created_by: str
+    created_at: datetime
+    workspaces: list[str] | None = None
+    networks: list[str] | None = None
+    organization_id: str | None = None
+    expires_at: datetime | None = None
+    revoked_at: datetime | None = None
+    last_used_at: datetime | None = None
+    last_used_from: str | None = None
+    rotate_every: int | None = None
+
+
+class KeyWithSecret(Key, frozen=True, kw_only=True):
+    """A key that was just made or rotated; ``secret`` is told this once, and never in a repr."""
+
+    secret: str
+
+    def __repr__(self) -> str:
+        return f"KeyWithSecret(id={self.id!r}, name={self.name!r}, secret=…)"
+
+
+class DelegatedToken(msgspec.Struct, frozen=True, kw_only=True):
+    """A token by which an agent acts for a person, for ``expires_in`` seconds."""
+
+    access_token: str
+    expires_in: int
+    scope: str
+
+    def __repr__(self) -> str:
+        return f"DelegatedToken(expires_in={self.expires_in!r}, scope={self.scope!r})"
+
+
 class Page(msgspec.Struct, Generic[T], frozen=True):
     """One page of a list; ``next_cursor`` is None at the end."""
 

@@ -13,6 +13,7 @@ from doorward.client.calls import Call, Turn
 from doorward.client.digests import CHUNK_BYTES
 from doorward.client.errors import ConnectionFailed, DoorwardError, error_of
 from doorward.client.handover import Handovers
+from doorward.client.keys import KeyMethods
 from doorward.client.model import (
     AuditRecord,
     Decision,
@@ -48,7 +49,7 @@ Token = str | Callable[[], str]
 _TIMEOUT = httpx2.Timeout(60.0, connect=10.0)
 
 
-class Doorward(Handovers):
+class Doorward(Handovers, KeyMethods):
     """A Doorward server, over a pool of connections; close it, or use it in ``with``.
 
     ``token`` is a session token or a key, or something that gives one for each request. It is
@@ -334,8 +335,11 @@ class Doorward(Handovers):
             attempt += 1
             self._sleep(wait)
 
+    def _credential(self) -> str | None:
+        return self._token() if callable(self._token) else self._token
+
     def _authorization(self) -> dict[str, str]:
-        token = self._token() if callable(self._token) else self._token
+        token = self._credential()
         return {"Authorization": f"Bearer {token}"} if token else {}
 
     def _offset(self, upload: Upload) -> int | None:
