@@ -35,6 +35,7 @@ ROWS = {
     "explain": Row("why", "explain", "Say what would come of an action, and which rule decides."),
     "usage": Row("usage", "usage", "Show storage, credits and limits."),
     "audit": Row("audit", "app", "Read, export and verify the audit trail."),
+    "keys": Row("keys", "app", "Make, bound, rotate and revoke API keys; find leaked ones."),
     "rm": Row("files", "rm", "Put files in the bin."),
 }
 

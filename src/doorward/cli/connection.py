@@ -1,13 +1,14 @@
 """Which server, and as whom: flags, then the environment, then what ``login`` remembered."""
 
+import asyncio
 import json
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -20,6 +21,9 @@ from doorward.client.errors import (
     PermissionDenied,
     ServerError,
 )
+
+if TYPE_CHECKING:
+    from doorward.client.aio import AsyncDoorward
 
 _FRESH_SECONDS = 45.0  # of a stand-in token's 60
 
@@ -129,6 +133,20 @@ def explained() -> Iterator[None]:
         fail(f"The server failed: {exc.detail}{_request(exc)}", ExitStatus.FAILURE)
     except DoorwardError as exc:
         fail(f"{exc.detail}{_request(exc)}", ExitStatus.NOT_SO)
+
+
+def with_server(url: str | None, work: Callable[["AsyncDoorward"], Awaitable[Any]]) -> Any:
+    """Do some work with a connection, and explain what the server says no to."""
+    from doorward.client.aio import AsyncDoorward
+
+    with explained():
+        base, token = server_and_token(url)
+
+        async def connected() -> Any:
+            async with AsyncDoorward(base, token) as server:
+                return await work(server)
+
+        return asyncio.run(connected())
 
 
 def _request(exc: DoorwardError) -> str:

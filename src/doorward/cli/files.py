@@ -1,7 +1,5 @@
 """``doorward ls``, ``put``, ``get`` and ``rm``."""
 
-import asyncio
-from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
@@ -9,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from doorward.cli.connection import JsonOption, UrlOption, explained, server_and_token
+from doorward.cli.connection import JsonOption, UrlOption, with_server
 from doorward.cli.output import ExitStatus, fail, print_json, say
 from doorward.cli.sizes import human_size
 from doorward.client.model import File
@@ -38,7 +36,7 @@ def ls(path: RemoteArgument = ":/", url: UrlOption = None, as_json: JsonOption =
       doorward ls
       doorward ls Plans:/2026 --json
     """
-    found = _run(url, lambda server: _list(server, path))
+    found = with_server(url, lambda server: _list(server, path))
     if as_json:
         print_json({"data": [as_data(node) for node in found]})
         return
@@ -81,7 +79,7 @@ def put(
         remote = parse_remote(destination)
     except NotRemote as exc:
         fail(str(exc), ExitStatus.USAGE)
-    report = _run(url, lambda server: _put(server, sources, remote, on_conflict.value, jobs))
+    report = with_server(url, lambda server: _put(server, sources, remote, on_conflict.value, jobs))
     _end(report, "uploaded", as_json=as_json)
 
 
@@ -109,7 +107,9 @@ def get(
         remote = parse_remote(source)
     except NotRemote as exc:
         fail(str(exc), ExitStatus.USAGE)
-    report = _run(url, lambda server: get_all(server, remote, destination, jobs, force=force))
+    report = with_server(
+        url, lambda server: get_all(server, remote, destination, jobs, force=force)
+    )
     _end(report, "downloaded", as_json=as_json)
 
 
@@ -123,7 +123,7 @@ def rm(
     Example:
       doorward rm :/old.txt Plans:/2019
     """
-    gone = _run(url, lambda server: _remove(server, paths))
+    gone = with_server(url, lambda server: _remove(server, paths))
     if as_json:
         print_json({"data": [as_data(node) for node in gone]})
         return
@@ -189,19 +189,6 @@ def _parsed(text: str) -> Any:
         return parse_remote(text)
     except NotRemote as exc:
         fail(str(exc), ExitStatus.USAGE)
-
-
-def _run(url: str | None, work: Callable[["AsyncDoorward"], Awaitable[Any]]) -> Any:
-    from doorward.client.aio import AsyncDoorward
-
-    base, token = server_and_token(url)
-
-    async def connected() -> Any:
-        async with AsyncDoorward(base, token) as server:
-            return await work(server)
-
-    with explained():
-        return asyncio.run(connected())
 
 
 def _end(report: "Report", done: str, *, as_json: bool) -> None:
