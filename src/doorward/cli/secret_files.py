@@ -19,8 +19,10 @@ def secret_file(path: Path, *, replace: bool) -> Iterator[Callable[[str], None]]
     """
     target = path.resolve()  # a link to the file stays one
     with _alone(target.parent):
+        if target.exists() and not target.is_file():  # taking the name of a device ends it
+            raise OSError(0, "it is not a file")
         if target.exists() and not replace:
-            raise FileExistsError(0, "is there already")
+            raise FileExistsError(0, "it is there already")
         new = _with_room(target)
         try:
             yield lambda secret: _keep(secret, new, target)
