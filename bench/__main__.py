@@ -15,7 +15,7 @@ from pathlib import Path
 
 from bench.transferring import QUICK
 
-NAMES = ["guard", "keys", "state", "limits", "audit", "install", "transfer", "start"]
+NAMES = ["guard", "keys", "scan", "state", "limits", "audit", "install", "transfer", "start"]
 IN_PARTS = {"transfer"}
 VERSIONED = [
     "clerk-backend-api",

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from doorward.server.keys.format import mint_key
 from doorward.standin import Standin
 
 sys.path.insert(0, str(Path(__file__).parents[1]))  # the benchmarks are no part of the package
@@ -21,6 +22,7 @@ from bench import (
     guard_routes,
     http_client,
     measuring,
+    scan,
     transfer,
     transfer_tus,
     transferring,
@@ -296,3 +298,10 @@ def test_a_peer_that_is_not_installed_is_left_out_and_that_is_said(monkeypatch, 
     assert "absent" not in guard_peers.peers()
     guard_peers.peers.cache_clear()
     assert "LOUD: no-such-distribution-here is not installed" in capsys.readouterr().out
+
+
+def test_the_search_for_keys_and_its_peer_find_the_same(tmp_path):
+    content = tmp_path / "content"
+    content.write_text(f"a\n{mint_key('live').text}\nb {mint_key('test').text} c\n")
+
+    assert scan.search(content) == scan.grep(content) == 2
