@@ -8,6 +8,8 @@ import sys
 
 import pytest
 
+from doorward.cli import keys_scan
+from doorward.cli.scan_sources import Bounds, files
 from doorward.server.keys.format import mint_key
 
 KEY = mint_key("live").text
@@ -131,6 +133,32 @@ def test_links_are_followed_only_where_they_are_named(scan, tmp_path):
     assert "tree/link:1:1" in scan("tree/link", status=1)[0]
 
 
+def test_a_pipe_is_read_where_it_is_named(scan, tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    writer = subprocess.Popen(["bash", "-c", f"echo {KEY} > pipe"], cwd=tmp_path)
+
+    assert scan("pipe", status=1)[0].startswith("pipe:1:1:")
+    writer.wait(timeout=60)
+
+
+def test_a_name_that_the_output_can_not_write_ends_no_search(scan, tmp_path):
+    (tmp_path / "日").write_text(KEY)
+
+    out, _ = scan(".", status=1, PYTHONIOENCODING="latin-1")
+
+    assert out == "\\u65e5:1:1: live key dw_live\\u2026\n"
+
+
+def test_long_work_says_how_far_it_is(tmp_path, capsys):
+    (tmp_path / "a").write_bytes(bytes(3 << 20))
+    bounds = Bounds()
+    search = keys_scan._Search(bounds, show=None, _told=-1e9)
+
+    search.run(files([str(tmp_path)], bounds))
+
+    assert capsys.readouterr().err == "0 files, 1.0 MiB searched\n"
+
+
 def test_a_name_can_not_steer_the_terminal_and_no_byte_of_it_is_lost(scan, tmp_path):
     (tmp_path / "a\x1b[2J\nb").write_text(KEY)
     (tmp_path / os.fsdecode(b"\xff")).write_text(KEY)
@@ -212,6 +240,17 @@ def test_all_that_git_can_reach_is_searched(scan, git, tmp_path):
     assert found() == {"(commit)", "v1", "branch", "stashed", "reset", "staged"}
     git("gc", "--quiet")
     assert found() == {"(commit)", "v1", "branch", "stashed", "reset", "staged"}
+
+
+def test_what_git_shows_another_thing_for_is_found(scan, git, tmp_path):
+    (tmp_path / "a").write_text(KEY)
+    git("add", "a")
+    git("commit", "--quiet", "-m", "one")
+    secret = git("rev-parse", "HEAD:a")
+    (tmp_path / "a").write_text("clean")
+    git("replace", secret, git("hash-object", "-w", "a"))
+
+    assert scan("--history", status=1)[0] == f"a:1:1: live key dw_live… in {secret}\n"
 
 
 def test_only_what_is_staged_is_searched_before_a_commit(scan, git, tmp_path):

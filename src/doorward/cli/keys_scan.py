@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
+from io import TextIOWrapper
 from itertools import chain
 from typing import Annotated
 
@@ -58,6 +59,8 @@ def scan(
     if history and staged:
         fail("Choose --history or --staged: each is a search of its own.", ExitStatus.USAGE)
     form = Form.JSON if as_json else form
+    if isinstance(sys.stdout, TextIOWrapper):  # a name that can't be written ends no search
+        sys.stdout.reconfigure(errors="backslashreplace")
     bounds = Bounds(tuple(exclude or ()), size_of(max_size))
     search = _Search(bounds, show=typer.echo if form is Form.TEXT else None)
     try:

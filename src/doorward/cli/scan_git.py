@@ -17,9 +17,14 @@ _STAGED = (
     *("diff", "--cached", "--raw", "-z", "--no-abbrev", "--no-renames", "--diff-filter=AMT"),
     *("--no-ext-diff", "--ignore-submodules=all"),
 )
-# Nothing is run that a repository names, and nothing is fetched.
+# Nothing is run that a repository names, nothing is fetched, nothing hides behind another object.
 _SAFE = ("-c", "core.fsmonitor=false")
-_ENVIRON = {"GIT_NO_LAZY_FETCH": "1", "GIT_OPTIONAL_LOCKS": "0", "LC_ALL": "C"}
+_ENVIRON = {
+    "GIT_NO_LAZY_FETCH": "1",
+    "GIT_NO_REPLACE_OBJECTS": "1",
+    "GIT_OPTIONAL_LOCKS": "0",
+    "LC_ALL": "C",
+}
 _READ = frozenset({b"blob", b"commit", b"tag"})
 
 

@@ -1,7 +1,6 @@
 """What is searched for keys: files and standard input, read piece by piece."""
 
 import os
-import stat
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -64,7 +63,7 @@ def shown(path: str | bytes | Path) -> str:
 def files(paths: Iterable[str], bounds: Bounds) -> Iterator[Source]:
     """Give all files below paths, ``-`` for standard input; raises NotSearched.
 
-    Links are followed where they are named, and not where they are met.
+    Links are followed, and pipes read, where they are named, and not where they are met.
     """
     for path in paths:
         here = Path(path)
@@ -91,11 +90,12 @@ def _below(top: Path, bounds: Bounds) -> Iterator[Source]:
         inner, here = [], folders.pop()
         for entry in _entries(here, bounds):
             path = here / entry.name
-            if entry.is_dir(follow_symlinks=False):
-                inner.append(path)
-                continue
             with _noting(path, bounds):
-                yield from _file(path, entry.stat(follow_symlinks=False), bounds)
+                if entry.is_dir(follow_symlinks=False):
+                    inner.append(path)
+                # Reading a pipe or a device that is met may never end.
+                elif entry.is_file(follow_symlinks=False):
+                    yield from _file(path, entry.stat(follow_symlinks=False), bounds)
         folders += reversed(inner)
 
 
@@ -117,8 +117,7 @@ def _entries(folder: Path, bounds: Bounds) -> list[os.DirEntry[str]]:
 
 
 def _file(path: Path, status: os.stat_result, bounds: Bounds) -> Iterator[Source]:
-    """Give a plain file: reading a pipe or a device may never end."""
-    if not stat.S_ISREG(status.st_mode) or not bounds.takes(shown(path), status.st_size):
+    if not bounds.takes(shown(path), status.st_size):
         return
     with _noting(path, bounds), path.open("rb", buffering=0) as stream:
         yield Source(shown(path), pieces_of(stream))
