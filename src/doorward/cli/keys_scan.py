@@ -59,19 +59,22 @@ def scan(
     if history and staged:
         fail("Choose --history or --staged: each is a search of its own.", ExitStatus.USAGE)
     form = Form.JSON if as_json else form
-    if isinstance(sys.stdout, TextIOWrapper):  # a name that can't be written ends no search
-        sys.stdout.reconfigure(errors="backslashreplace")
+    _write_any_name()
     bounds = Bounds(tuple(exclude or ()), size_of(max_size))
     search = _Search(bounds, show=typer.echo if form is Form.TEXT else None)
     try:
         search.run(_sources(paths or ["."], bounds, history=history, staged=staged))
     except NotSearched as exc:
         fail(str(exc), exc.status)
-    if form is Form.JSON:
-        print_json(search.as_data())
-    elif form is Form.SARIF:
-        print_json(sarif_of(search.findings))
+    if form is not Form.TEXT:
+        print_json(search.as_data() if form is Form.JSON else sarif_of(search.findings))
     _end(search, bounds, by_blob=history)
+
+
+def _write_any_name() -> None:
+    """Let no name end the search for which the output has no letters."""
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
 
 
 def _sources(paths: list[str], bounds: Bounds, *, history: bool, staged: bool) -> Iterator[Source]:
