@@ -9,9 +9,9 @@ import typer
 from doorward.cli.connection import JsonOption, UrlOption, with_server
 from doorward.cli.delegation import delegate
 from doorward.cli.keys_scan import scan
-from doorward.cli.lives import seconds_of, seconds_or_none
 from doorward.cli.output import ExitStatus, fail, print_json, say
 from doorward.cli.secret_files import secret_file
+from doorward.cli.times import seconds_of, seconds_or_none
 from doorward.client.model import Key, KeyWithSecret
 
 if TYPE_CHECKING:

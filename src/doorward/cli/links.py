@@ -7,7 +7,6 @@ import typer
 
 from doorward.cli.connection import JsonOption, UrlOption, explained, server_and_token
 from doorward.cli.files import RemoteArgument
-from doorward.cli.lives import seconds_of
 from doorward.cli.output import ExitStatus, fail, print_json, say
 from doorward.cli.times import seconds_of
 from doorward.client.model import Link, SharedLink
