@@ -47,6 +47,18 @@ def test_a_caller_of_no_session_of_the_folder_is_not_revoked(revocations, sessio
     assert not revocations.revoked(Principal("user_alice", session_id))
 
 
+def test_a_token_for_an_organization_is_over_with_the_membership(standin, revocations):
+    at_acme = standin.sign_in("alice", org="acme")
+    alone = standin.sign_in("alice")
+    one = Principal("user_alice", session_id=at_acme.id, org_id=at_acme.org_id)
+    assert not revocations.revoked(one)
+
+    standin.remove_member("alice", "acme")
+
+    assert revocations.revoked(one)
+    assert not revocations.revoked(Principal("user_alice", session_id=alone.id))
+
+
 def test_another_process_that_asked_before_sees_a_revocation_at_once(standin):
     session = standin.sign_in("alice")
     with subprocess.Popen(

@@ -20,10 +20,14 @@ class StandinRevocations:
         self._local = threading.local()
 
     def revoked(self, who: Principal) -> bool:
-        """Say whether the caller's session is over."""
-        return self.session_revoked(who.session_id)
+        """Say whether the session is over, or no member of its organization has it any more.
 
-    def gone(self, user_id: str, org_id: str | None) -> bool:
+        A token that was made for an organization is over with the membership, as is what it bought.
+        """
+        over = self.session_revoked(who.session_id)
+        return over or (who.org_id is not None and self.gone(who.user_id, who.org_id))
+
+    def gone(self, user_id: str | None, org_id: str | None) -> bool:
         """Say whether somebody is no user any more, or no member of the organization."""
         if not self._finds(_USER, user_id):
             return True
