@@ -28,6 +28,7 @@ def create_concatenation(
     became a file already, its upload is given again: the answer was lost on the way. Raises
     PartInvalid and what ``create_upload`` raises.
     """
+    enter(tx, who, Action.UPLOAD_CREATE, workspace_id)  # before anything is said of the parts
     before = _joined_before(tx, who, workspace_id, tuple(part_ids))
     if before is not None:
         return before
@@ -58,7 +59,6 @@ def _joined_before(
     whole = tx.uploads.get((first.failure or "").removeprefix(_JOINED))
     if whole is None or whole.workspace_id != workspace_id or whole.declared.parts != part_ids:
         return None
-    enter(tx, who, Action.UPLOAD_CREATE, workspace_id)
     return whole if is_buyer(who, whole) else None
 
 
