@@ -18,7 +18,7 @@ from doorward.server.links.model import Bounds, Direction, Link
 from doorward.server.links.using import as_of_now
 from doorward.server.names import checked_name
 from doorward.server.permission.actions import Action
-from doorward.server.permission.caller import Caller
+from doorward.server.permission.caller import SESSION, Caller, Credential
 from doorward.server.problems import (
     DirectUnavailable,
     Json,
@@ -141,8 +141,20 @@ def hand_out(tx: UploadTx, upload: Upload, bounds: Bounds) -> Link:
 
 
 def is_buyer(who: Caller, upload: Upload) -> bool:
-    """Say whether this caller created the upload: its URL acts in their name."""
-    return who.user_id == upload.by.user_id
+    """Say whether an upload's URL, which acts for whoever created it, may be this caller's.
+
+    It may be a person's who is there themselves, for what their keys began too. Whatever else
+    stands for a person gets the URLs of what it began itself, and only to write: any other would
+    give it more than it has, and outlive it.
+    """
+    if who.user_id != upload.by.user_id or Action.UPLOAD_RECEIVE.scope not in who.scopes:
+        return False
+    return who.credential.kind == SESSION or _means(who) == _means(upload.by)
+
+
+def _means(who: Caller) -> tuple[str, Credential]:
+    """Give what somebody acts by: of tokens that follow each other, the agent's key."""
+    return who.credential.kind, who.agent.credential if who.agent else who.credential
 
 
 def abort_upload(tx: UploadTx, who: Caller, upload_id: str) -> None:
