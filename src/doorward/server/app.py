@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from functools import partial
 
 from doorward.clerk.revocation import KEEP_SECONDS, Revocations
+from doorward.clerk.state.record import StateUnavailable
 from doorward.clerk.state.sqlite import SqliteState
 from doorward.fastapi import ClerkAuth
 from doorward.server.alerts.model import AlertKind, Count, Thresholds
@@ -66,7 +67,7 @@ from doorward.server.limits.ports import Limiter
 from doorward.server.links.urls import DOWNLOAD_PATH, UrlSigner
 from doorward.server.links.urls import UPLOAD_PATH as TRANSFER
 from doorward.server.outbound.sending import Outbound
-from doorward.server.problems import Problem, RouteNotFound
+from doorward.server.problems import Busy, Problem, RouteNotFound
 from doorward.server.settings import Settings
 from doorward.server.store.blobs.opening import Blobs, open_blobs, parts_of
 from doorward.server.store.sql.key_index import SqlKeyIndex
@@ -291,6 +292,13 @@ class _Hearing:
         issuer = StandinRevocations(settings.data / "standin") if standin else None
         self.revoked = Revoked(self.told, issuer, keys, _clock(clock))
 
+    async def end_token(self, token_id: str) -> None:
+        """End a token, and what it bought, which may live longer than it; raises Busy."""
+        try:
+            await self.told.revoke_credential(token_id)
+        except StateUnavailable as exc:
+            raise Busy from exc
+
     def door(self, house: House) -> ClerkDoor | None:
         """Give the door, None where no secret is set to verify by."""
         if self._secret is None:
@@ -355,7 +363,7 @@ def _house(
         link_seconds_max=settings.link_seconds_max,
         key_proved_seconds_max=settings.key_proved_seconds_max,
         delegated_seconds=settings.delegated_seconds,
-        end_token=lambda token, until: hearing.told.revoke_credential(token, until=until),
+        end_token=hearing.end_token,
         limiting=limiting,
         metering=Metering(store, settings.plans, now),
         handing_over=HandingOver(

@@ -54,3 +54,20 @@ def test_whoever_made_a_key_and_the_agent_anew_get_the_urls_of_its_uploads(house
     assert bob.post(f"uploads/{own}/renew").status_code == 200
     assert alice.lend(agent).post(f"uploads/{lent}/renew").status_code == 200
     assert agent.post(f"uploads/{lent}/renew").status_code == 403
+
+
+# Tokens that were revoked
+
+
+def test_what_a_revoked_token_bought_stays_dead_after_the_tokens_own_time(house, alice, office):
+    bob = house.person("bob", org="acme", role="org:member")
+    acting = alice.lend(bob.key("files:read", "files:write"))
+    file = acting.upload(office, "a.txt", b"abc")
+    link = acting.post(f"files/{file['id']}/link", expires_in=86_400).json()["url"]
+    assert house.client.get(link).status_code == 200
+
+    alice.post("token/revoke", token=acting.secret)
+    assert house.client.get(link).status_code == 410
+    house.clock.advance(seconds=3600)
+
+    assert house.client.get(link).status_code == 410

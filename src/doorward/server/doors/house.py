@@ -56,7 +56,7 @@ class House:
     link_seconds_max: int
     key_proved_seconds_max: int
     delegated_seconds: int
-    end_token: Callable[[str, float], Awaitable[None]]
+    end_token: Callable[[str], Awaitable[None]]
     limiting: Limiting
     metering: Metering
     handing_over: HandingOver

@@ -158,7 +158,7 @@ async def revoke_token(call: CallDep, asked: Annotated[TokenEndIn, Depends(_endi
         claims = call.house.tokens.read(asked.token, call.house.clock().timestamp())
     except TokenInvalid:
         return
-    await call.house.end_token(claims["jti"], float(claims["exp"]))
+    await call.house.end_token(claims["jti"])
     ended = Target(None, "token", claims["jti"])
     await call.change(lambda tx: record(tx, Attempt(Action.TOKEN_REVOKE, ended, call.who)), ended)
 
