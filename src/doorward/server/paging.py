@@ -67,6 +67,26 @@ def listed(rows: Sequence[T], page: Page, key: Callable[[T], tuple[str, ...]]) -
     return Listed(kept, _encoded(key(kept[-1])) if more else None)
 
 
+def listed_seen(
+    fetch: Callable[[Page], Sequence[T]],
+    page: Page,
+    key: Callable[[T], tuple[str, ...]],
+    sees: Callable[[T], bool],
+) -> Listed[T]:
+    """Give a page of the rows that may be seen, so that no cursor names any other.
+
+    ``fetch`` gives one row more than a page's limit, where there is one.
+    """
+    seen: list[T] = []
+    ahead = page
+    while True:
+        rows = fetch(ahead)
+        seen += filter(sees, rows)
+        if len(seen) > page.limit or len(rows) <= ahead.limit:
+            return listed(seen, page, key)
+        ahead = Page(PAGE_SIZE_MAX, key(rows[-1]))
+
+
 def _encoded(key: tuple[str, ...]) -> str:
     return urlsafe_b64encode(json.dumps(key).encode()).decode().rstrip("=")
 

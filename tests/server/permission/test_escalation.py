@@ -1,5 +1,7 @@
 """Whoever holds a little never gets more out of it: attacks that come to nothing."""
 
+from base64 import urlsafe_b64decode
+
 import pytest
 
 from support import problem
@@ -71,3 +73,56 @@ def test_what_a_revoked_token_bought_stays_dead_after_the_tokens_own_time(house,
     house.clock.advance(seconds=3600)
 
     assert house.client.get(link).status_code == 410
+
+
+# Lists
+
+
+@pytest.mark.parametrize("path", ["workspaces", "keys", "links"])
+def test_a_bound_key_turns_pages_past_what_it_does_not_see(alice, office, path):
+    """A cursor names the last row of a page: it must be one that was shown."""
+    file = alice.upload(office, "a.txt", b"abc")["id"]
+    hidden = set()
+    for number in range(4):
+        room = alice.post("workspaces", name=f"Room {number}").json()["id"]
+        elsewhere = alice.upload(room, "a.txt", b"abc")["id"]
+        link = alice.post(f"files/{elsewhere}/link").json()["id"]
+        hidden |= {room, link, alice.key("files:read").id}
+    bound = alice.key("files:read", "workspaces:read", "keys:read", workspaces=[office])
+    shown = {office, bound.id, alice.post(f"files/{file}/link").json()["id"]}
+
+    rows, cursors = turn_pages(bound, path)
+
+    assert set(rows) & shown
+    assert not set(rows) & hidden
+    assert not [cursor for cursor in cursors if any(one in cursor for one in hidden)]
+
+
+def test_an_agent_turns_pages_past_what_it_does_not_see(house, alice, office):
+    bob = house.person("bob", org="acme", role="org:member")
+    rooms = [alice.post("workspaces", name=f"Room {n}").json()["id"] for n in range(4)]
+    acting = alice.lend(bob.key("workspaces:read"))
+
+    rows, cursors = turn_pages(acting, "workspaces")
+
+    assert rows == [office]
+    assert not [cursor for cursor in cursors if any(room in cursor for room in rooms)]
+
+
+def turn_pages(person, path):
+    """Every row of a list, one to a page, and what its cursors say."""
+    rows, cursors, cursor = [], [], None
+    for _ in range(20):
+        page = person.get(path, params={"limit": 1} | ({"cursor": cursor} if cursor else {})).json()
+        rows += [row["id"] for row in page["data"]]
+        cursor = page["next_cursor"]
+        if cursor is None:
+            return rows, cursors
+        cursors.append(urlsafe_b64decode(cursor + "==").decode())
+    raise AssertionError(rows)
+
+
+def test_a_list_without_its_scope_is_refused_also_where_it_would_be_empty(alice):
+    answer = alice.key("events:read").get("links")
+
+    assert (answer.status_code, answer.json()["missing"]) == (403, "scope files:read")

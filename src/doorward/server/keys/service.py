@@ -21,7 +21,7 @@ from doorward.server.keys.ports import KeyTx
 from doorward.server.keys.sealing import Sealer
 from doorward.server.names import checked_name
 from doorward.server.networks import checked_networks
-from doorward.server.paging import Listed, Page, listed
+from doorward.server.paging import Listed, Page, listed_seen
 from doorward.server.permission.actions import Action
 from doorward.server.permission.budgets import NO_BUDGETS
 from doorward.server.permission.caller import API_KEY, Caller
@@ -90,8 +90,9 @@ def list_keys(tx: KeyTx, who: Caller, environment: str | None, page: Page) -> Li
     require_outside(tx, who, Action.KEY_LIST)
     who = standing_now(tx, who)
     where = KeyFilter(who.user_id, _administered(who), environment)
-    found = listed(tx.keys.page(where, page), page, _page_key)
-    return Listed([key for key in found.rows if _sees(who, key)], found.next_cursor)
+    return listed_seen(
+        lambda ahead: tx.keys.page(where, ahead), page, _page_key, lambda key: _sees(who, key)
+    )
 
 
 def get_key(tx: KeyTx, who: Caller, key_id: str) -> Key:

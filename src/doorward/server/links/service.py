@@ -18,7 +18,7 @@ from doorward.server.links.model import (
 )
 from doorward.server.links.ports import LinkTx
 from doorward.server.networks import checked_networks, is_within
-from doorward.server.paging import Listed, Page, listed
+from doorward.server.paging import Listed, Page, listed_seen
 from doorward.server.permission.actions import Action
 from doorward.server.permission.caller import Caller
 from doorward.server.permission.roles import Role
@@ -29,7 +29,7 @@ from doorward.server.problems import (
     VersionNotFound,
     WorkspaceNotFound,
 )
-from doorward.server.workspaces.service import enter
+from doorward.server.workspaces.service import enter, require_scope
 
 
 def create_link(tx: LinkTx, who: Caller, file_id: str, new: NewLink) -> Link:
@@ -69,10 +69,16 @@ def list_links(tx: LinkTx, who: Caller, where: LinkFilter, page: Page) -> Listed
 
     Raises WorkspaceNotFound, PermissionDenied.
     """
+    if where.workspace_id is None:
+        require_scope(who, Action.LINK_LIST)
     if where.workspace_id is None or not _administers(tx, who, where.workspace_id):
         where = replace(where, maker_id=who.user_id)
-    found = listed(tx.links.page(where, tx.now, page), page, _page_key)
-    return Listed([link for link in found.rows if _sees(tx, who, link)], found.next_cursor)
+    return listed_seen(
+        lambda ahead: tx.links.page(where, tx.now, ahead),
+        page,
+        _page_key,
+        lambda link: _sees(tx, who, link),
+    )
 
 
 def get_link(tx: LinkTx, who: Caller, link_id: str) -> Link:

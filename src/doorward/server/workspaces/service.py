@@ -9,7 +9,7 @@ from doorward.server.audit.ports import Transaction
 from doorward.server.audit.service import record
 from doorward.server.members.model import Member, MemberSource
 from doorward.server.names import checked_name
-from doorward.server.paging import Listed, Page, listed
+from doorward.server.paging import Listed, Page, listed_seen
 from doorward.server.permission.actions import Action
 from doorward.server.permission.caller import Caller
 from doorward.server.permission.judgement import Judgement
@@ -118,6 +118,11 @@ def _refuse(decision: Decision) -> None:
         )
 
 
+def require_scope(who: Caller, action: Action) -> None:
+    """Make sure of the scope alone, where no workspace is named; raises PermissionDenied."""
+    refuse_unless(decide(Rights(who.scopes, action.role), action, ""))
+
+
 def welcome(tx: WorkspaceTx, who: Caller, quota_bytes: int) -> None:
     """Give a user, and the organization the credential speaks for, a home on first sight.
 
@@ -173,10 +178,12 @@ def list_workspaces(tx: WorkspaceTx, who: Caller, page: Page) -> Listed[Standing
     """List the workspaces in which the caller holds a role now, by id; raises PermissionDenied."""
     require_outside(tx, who, Action.WORKSPACE_LIST)
     who = standing_now(tx, who)
-    rows = tx.workspaces.page(who.user_id, who.organization_id, page)
-    found = listed(rows, page, lambda workspace: (workspace.id,))
-    standings = [Standing(row, role_in(tx, who, row)) for row in found.rows]
-    return Listed([seen for seen in standings if _sees(who, seen)], found.next_cursor)
+
+    def fetch(ahead: Page) -> list[Standing]:
+        rows = tx.workspaces.page(who.user_id, who.organization_id, ahead)
+        return [Standing(row, role_in(tx, who, row)) for row in rows]
+
+    return listed_seen(fetch, page, lambda one: (one.workspace.id,), lambda one: _sees(who, one))
 
 
 def _sees(who: Caller, standing: Standing) -> bool:
