@@ -126,3 +126,16 @@ def test_a_list_without_its_scope_is_refused_also_where_it_would_be_empty(alice)
     answer = alice.key("events:read").get("links")
 
     assert (answer.status_code, answer.json()["missing"]) == (403, "scope files:read")
+
+
+# Members
+
+
+def test_nobody_lets_themselves_in_by_acting_for_another(house, alice, office):
+    """The role that they hold by the organization would outlive it."""
+    bob = house.person("bob", org="acme", role="org:admin")
+    acting = alice.lend(bob.key("members:manage"))
+
+    answer = acting.post(f"workspaces/{office}/members", user_id="user_bob", role="admin")
+
+    assert problem(answer) == (409, "member_exists")

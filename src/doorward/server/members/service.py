@@ -39,7 +39,8 @@ def add_member(tx: WorkspaceTx, who: Caller, workspace_id: str, user_id: str, ro
     own = enter(tx, who, Action.MEMBER_ADD, workspace_id).role
     _refuse_above(own, role)
     # Nobody adds themselves: it would make a role that ends with the organization's last.
-    if user_id == who.user_id or _own(tx, workspace_id, user_id) is not None:
+    acting = {who.user_id, who.agent.user_id if who.agent else None}
+    if user_id in acting or _own(tx, workspace_id, user_id) is not None:
         raise MemberExists
     member = Member(workspace_id, user_id, role, MemberSource.DIRECT, tx.now, tx.now)
     tx.members.put(member)
