@@ -139,3 +139,22 @@ def test_nobody_lets_themselves_in_by_acting_for_another(house, alice, office):
     answer = acting.post(f"workspaces/{office}/members", user_id="user_bob", role="admin")
 
     assert problem(answer) == (409, "member_exists")
+
+
+# What is sent by mistake
+
+
+@pytest.mark.parametrize("method", ["GET", "DELETE"])
+def test_a_secret_that_is_sent_as_the_id_is_written_down_nowhere(house, alice, caplog, method):
+    caplog.set_level("DEBUG")
+    secret = alice.key("files:read").secret
+
+    answer = alice.call(method, f"keys/{secret}")
+    unknown = house.client.request(method, f"/api/v1/keys/{secret}")
+
+    assert problem(answer) == (404, "key_not_found")
+    assert unknown.status_code == 401
+    said = [r.getMessage() for r in caplog.records if r.name.startswith("doorward")]
+    written = b"".join(path.read_bytes() for path in house.data.glob("doorward.db*"))
+    assert secret[12:40] not in "".join(said)
+    assert secret[12:40].encode() not in written

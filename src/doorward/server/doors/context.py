@@ -9,6 +9,7 @@ from collections.abc import MutableMapping
 from doorward.server.doors.asgi import App, Message, Receive, Scope, Send, header
 from doorward.server.doors.peers import address_of
 from doorward.server.doors.problem_json import send_problem
+from doorward.server.keys.format import without_keys
 from doorward.server.outbound.addresses import Network
 from doorward.server.permission.caller import Origin
 from doorward.server.problems import Internal, Problem, RequestTooLarge
@@ -48,6 +49,8 @@ class RequestContext:
             await self._app(scope, receive, send)
             return
         origin = _origin(scope, self._proxies)
+        # Who sends a key in place of its id means none, and it must not be written down anywhere.
+        scope["path"] = without_keys(scope["path"])
         scope.setdefault("state", {})["origin"] = origin
         answer = _Answer(send, origin.request_id)
         began = time.perf_counter()

@@ -45,6 +45,11 @@ def read_key(text: str) -> KeyText | None:
     return KeyText(found[1], found[2][:_HANDLE], text)
 
 
+def without_keys(text: str) -> str:
+    """Give a text with nothing of any key in it but that there was one, and of what environment."""
+    return PATTERN.sub(r"dw_\1_redacted", text)
+
+
 def _random(characters: int) -> str:
     """Give so many characters, a multiple of eight, of five random bits each."""
     return b32encode(secrets.token_bytes(characters * 5 // 8)).decode().lower()
