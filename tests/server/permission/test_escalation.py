@@ -158,3 +158,46 @@ def test_a_secret_that_is_sent_as_the_id_is_written_down_nowhere(house, alice, c
     written = b"".join(path.read_bytes() for path in house.data.glob("doorward.db*"))
     assert secret[12:40] not in "".join(said)
     assert secret[12:40].encode() not in written
+
+
+@pytest.mark.parametrize(
+    ("content", "kind"),
+    [
+        (b"[" * 100_000, "application/json"),
+        (b'{"a":' * 100_000, "application/json"),
+        (b"[]", "application/json"),
+        (b"null", "application/json"),
+        (b"\xff\xfe", "application/json"),
+        (b"", "application/json"),
+        (b'{"token": "\\ud800"}', "application/json"),
+        (b"a=1&" * 100, "application/x-www-form-urlencoded"),
+        (b"\xff=\xff", "application/x-www-form-urlencoded"),
+        (b"--x", "multipart/form-data; boundary=x"),
+        (b"x", "multipart/form-data"),
+    ],
+)
+@pytest.mark.parametrize("path", ["token", "token/revoke"])
+def test_an_odd_exchange_is_refused_and_breaks_nothing(alice, path, content, kind):
+    answer = alice.call("POST", path, content=content, headers={"Content-Type": kind})
+
+    assert answer.status_code in {200, 400, 413, 415, 422}, answer.text
+
+
+def test_an_exchange_says_each_thing_once(alice):
+    """What is there twice is read in two ways by two readers (RFC 6749, section 3.2)."""
+    agent = alice.key("files:read", "files:write")
+    form = (
+        "grant_type=urn:ietf:params:oauth:grant-type:token-exchange"
+        f"&subject_token={alice.token()}&scope=files:read&scope=files:write"
+        "&subject_token_type=urn:ietf:params:oauth:token-type:jwt"
+    )
+
+    answer = agent.call(
+        "POST",
+        "token",
+        content=form,
+        headers={"Content-Type": "application/x-www-form-urlencoded"},
+    )
+
+    assert problem(answer) == (400, "exchange_refused")
+    assert answer.json()["error"] == "invalid_request"

@@ -74,9 +74,15 @@ class TokenEndIn(_Form):
 
 
 async def _sent(request: Request) -> dict[str, Any]:
-    """Read a form, or the same as JSON; raises RequestMalformed, RequestInvalid."""
+    """Read a form, or the same as JSON.
+
+    Raises RequestMalformed, RequestInvalid, ExchangeRefused.
+    """
     if request.headers.get("content-type", "").startswith(_FORM):
-        return dict(await request.form(max_files=0, max_fields=32))
+        form = await request.form(max_files=0, max_fields=32)
+        if len(form.multi_items()) != len(form):  # read as another form by whoever takes the first
+            raise ExchangeRefused("Say each thing once.", error="invalid_request")
+        return dict(form)
     try:
         body = await request.json()
     except ValueError as exc:
