@@ -4,6 +4,8 @@ from base64 import urlsafe_b64decode
 
 import pytest
 
+from doorward.server.audit.model import AuditFilter
+from doorward.server.paging import Page
 from support import problem
 
 
@@ -201,3 +203,18 @@ def test_an_exchange_says_each_thing_once(alice):
 
     assert problem(answer) == (400, "exchange_refused")
     assert answer.json()["error"] == "invalid_request"
+
+
+def test_the_trail_names_the_key_whose_maker_left(house):
+    bob = house.person("bob", org="acme", role="org:member")
+    agent = bob.key("files:read")
+    house.standin.remove_member("bob", "acme")
+    assert agent.get("me").status_code == 401
+
+    async def entries():
+        where = AuditFilter(credential_id=agent.id, action="door:enter")
+        return await house.store().read(lambda tx: tx.audit.page(where, Page()))
+
+    (entry, *_) = house.client.portal.call(entries)
+
+    assert (entry.outcome, entry.reason) == ("denied", "revoked")

@@ -9,6 +9,7 @@ from doorward.clerk.refusals import Unavailable as ClerkUnavailable
 from doorward.identity.credentials import AuthorizationMalformed, bearer_token
 from doorward.identity.principal import Principal
 from doorward.server.doors.asgi import Scope
+from doorward.server.keys.proving import KeyRefused
 from doorward.server.permission.caller import SESSION, Caller, Credential, Origin
 from doorward.server.permission.roles import Role
 from doorward.server.problems import KeysUnavailable, NotAuthenticated
@@ -86,7 +87,7 @@ class Identities:
     def _proved(self, prover: Prover, text: str, origin: Origin) -> Caller:
         who = prover.prove(text, origin, self._clock())
         if self._revoked_since(who):
-            raise NotAuthenticated(reason="revoked")
+            raise KeyRefused(NotAuthenticated(reason="revoked"), who.credential)
         return who
 
 

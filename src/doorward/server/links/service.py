@@ -70,7 +70,7 @@ def list_links(tx: LinkTx, who: Caller, where: LinkFilter, page: Page) -> Listed
     Raises WorkspaceNotFound, PermissionDenied.
     """
     if where.workspace_id is None:
-        require_scope(who, Action.LINK_LIST)
+        require_scope(tx, who, Action.LINK_LIST)
     if where.workspace_id is None or not _administers(tx, who, where.workspace_id):
         where = replace(where, maker_id=who.user_id)
     return listed_seen(

@@ -118,9 +118,10 @@ def _refuse(decision: Decision) -> None:
         )
 
 
-def require_scope(who: Caller, action: Action) -> None:
+def require_scope(tx: WorkspaceTx, who: Caller, action: Action) -> None:
     """Make sure of the scope alone, where no workspace is named; raises PermissionDenied."""
-    refuse_unless(decide(Rights(who.scopes, action.role), action, ""))
+    tx.judgement = Judgement.made(Rights(who.scopes, action.role), action, "")
+    _refuse(tx.judgement.decision)
 
 
 def welcome(tx: WorkspaceTx, who: Caller, quota_bytes: int) -> None:
