@@ -80,9 +80,10 @@ format: $(DEV_STAMP) ## Format the code and mend what can be mended
 bench: $(DEV_STAMP) $(NODE_STAMP) ## Measure against named peers in the same run, into bench/results/
 	@$(PY) -m bench
 
-fuzz: $(DEV_STAMP) $(NODE_STAMP) ## Compare 25,000 tokens with Clerk's own verifier
+fuzz: $(DEV_STAMP) $(NODE_STAMP) ## Compare 25,000 tokens with Clerk's own verifier, and rights with a model
 	@DOORWARD_TEST_TOKENS=$${DOORWARD_TEST_TOKENS:-25000} DOORWARD_TEST_SEED=$${DOORWARD_TEST_SEED:-$$(date +%s)} \
 		$(PY) -m pytest -q -s tests/clerk/differential
+	@DOORWARD_TEST_EXAMPLES=$${DOORWARD_TEST_EXAMPLES:-500} $(PY) -m pytest -q tests/server/permission/test_stateful.py
 
 fuzz-parser: $(DEV_STAMP) ## Mutate tokens, requests, webhooks and keys (FUZZ_SECONDS=60 a target)
 	@folder=$$(mktemp -d) && trap 'rm -rf "$$folder"' EXIT && for target in tests/fuzz/fuzz_*.py; do \
