@@ -143,6 +143,20 @@ def test_nobody_lets_themselves_in_by_acting_for_another(house, alice, office):
     assert problem(answer) == (409, "member_exists")
 
 
+# The trail
+
+
+def test_a_key_replays_no_request_of_the_person_who_made_it(alice, office):
+    sent = alice.get(f"workspaces/{office}/files").headers["x-request-id"]
+    elsewhere = alice.post("workspaces", name="Room").json()["id"]
+    bound = alice.key("files:read", workspaces=[elsewhere])
+
+    assert problem(bound.get(f"requests/{sent}/decisions")) == (404, "decision_not_found")
+    own = bound.get(f"workspaces/{elsewhere}/files").headers["x-request-id"]
+    assert bound.get(f"requests/{own}/decisions").status_code == 200
+    assert alice.get(f"requests/{own}/decisions").status_code == 200
+
+
 # What is sent by mistake
 
 

@@ -193,8 +193,12 @@ def _workspace_of(tx: UploadTx, resource_id: str) -> str | None:
 
 
 def _sent(who: Caller, entry: AuditEntry) -> bool:
-    """Say whether an entry is of the caller's own doing, by whatever credential."""
-    if who.agent is not None or who.client_id is not None:
+    """Say whether an entry is of the caller's own doing.
+
+    A person who is there themselves sees what was done by any credential of theirs; a credential
+    that may be bound sees its own.
+    """
+    if who.credential.kind != SESSION:
         return entry.credential_id == who.credential.id
     return who.user_id in {entry.actor_id, entry.on_behalf_of}
 
