@@ -157,6 +157,18 @@ def test_a_key_replays_no_request_of_the_person_who_made_it(alice, office):
     assert alice.get(f"requests/{own}/decisions").status_code == 200
 
 
+def test_what_changed_nothing_is_in_the_trail_too(alice, office):
+    file = alice.upload(office, "a.txt", b"abc")["id"]
+    alice.post(f"workspaces/{office}/folders", name="f")
+
+    same = alice.patch(f"files/{file}", name="a.txt")
+    there = alice.post(f"workspaces/{office}/folders", name="f", exist_ok=True)
+
+    trail = alice.get("audit", params={"workspace": office}).json()["data"]
+    entered = {row["request_id"] for row in trail}
+    assert {same.headers["x-request-id"], there.headers["x-request-id"]} <= entered
+
+
 # What is sent by mistake
 
 

@@ -90,6 +90,7 @@ def create_folder(
     require_room(tx, workspace_id, new.parent_id)
     existing = tx.files.child(workspace_id, new.parent_id, name)
     if existing is not None and new.exist_ok and existing.kind is Kind.FOLDER:
+        record(tx, Attempt(Action.FOLDER_CREATE, target_of(existing), who))
         return existing
     check_naming(name, (operator, workspace.policy), of_file=False)
     name = place_name(tx, workspace_id, new.parent_id, name, OnConflict.ERROR)
@@ -158,6 +159,7 @@ def move(tx: FileTx, who: Caller, file_id: str, change: Move, operator: Policy) 
         _require_movable(tx, node, parent_id)
     name = checked_name(change.name) if change.name is not None else node.name
     if (parent_id, name) == (node.parent_id, node.name):
+        record(tx, Attempt(Action.FILE_UPDATE, target_of(node), who))
         return node
     policies = policies_of(tx, node.workspace_id, operator)
     of_file = node.kind is Kind.FILE
