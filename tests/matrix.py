@@ -17,7 +17,7 @@ ALL = frozenset(scope.value for scope in ALL_SCOPES)
 ANY = frozenset({"files:read"})
 FOR_YEARS = 400 * 86_400
 # Tables of what was tried and of what the sweeper does meanwhile, not of things.
-_OTHERS = {"audit", "sqlite_sequence", "doomed_blobs", "keeping_blobs"}
+_OTHERS = {"audit", "sqlite_sequence", "doomed_blobs", "keeping_blobs", "alerts", "key_networks"}
 _LATE = {"last_used_at", "last_used_from"}
 
 
@@ -266,6 +266,7 @@ class World:
             "link_id": who.post(f"files/{file}/link").json()["id"],
             "key_id": who.key("files:read").id,
             "user_id": "user_carol",
+            "request_id": "req_" + "0" * 32,
         }
 
     def _workspace(self, owner: str) -> str:
@@ -302,14 +303,25 @@ class World:
                 ids["file_id"] = new["id"]
                 if operation.endswith("restore"):
                     ann.delete(f"files/{new['id']}")
-            case "POST /uploads/{upload_id}/renew" | "DELETE /uploads/{upload_id}":
+            case (
+                "POST /uploads/{upload_id}/renew"
+                | "POST /uploads/{upload_id}/complete"
+                | "DELETE /uploads/{upload_id}"
+            ):
                 declared = self.holder(bearer.text).declare(self.own, self.fresh(), 3)
                 ids["upload_id"] = declared.json()["id"]
+            case "GET /requests/{request_id}/decisions":
+                ids["request_id"] = self._request_id(bearer)
             case "DELETE /keys/{key_id}":
                 ids["key_id"] = ann.key("files:read").id
             case "POST /keys/{key_id}/rotate" if bearer.session_id is None:
                 ids["key_id"] = bearer.key_id
         return ids
+
+    def _request_id(self, bearer: Bearer) -> str:
+        """Give the id of a request of one's own."""
+        listed = self.holder(bearer.text).get(f"workspaces/{self.own}/files")
+        return listed.headers["x-request-id"]
 
     def ask(self, operation: str, ids: dict[str, str], bearer: Bearer | None):
         method, path, sent = request_of(operation, ids, self.fresh())

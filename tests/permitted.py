@@ -83,7 +83,9 @@ REST = {
     "POST /uploads/{upload_id}/renew": Row(
         ANYBODY, "files:write", "editor", UPLOAD, "only whoever created it"
     ),
-    "POST /uploads/{upload_id}/complete": Row(ANYBODY, "files:write", "editor", UPLOAD),
+    "POST /uploads/{upload_id}/complete": Row(
+        ANYBODY, "files:write", "editor", UPLOAD, "only whoever created it"
+    ),
     "DELETE /uploads/{upload_id}": Row(ANYBODY, "files:write", "editor", UPLOAD),
     # Signed links
     "POST /files/{file_id}/link": Row(ANYBODY, "files:write", "editor", FILE),
@@ -98,6 +100,13 @@ REST = {
     # What happened
     "GET /events": Row(ANYBODY, "events:read", "viewer", WORKSPACE),
     "GET /audit": Row(ANYBODY, "audit:read", "admin", WORKSPACE),
+    "GET /alerts": Row(ANYBODY, "audit:read", "admin", WORKSPACE),
+    "GET /explain": Row(
+        ANYBODY, None, None, None, "about others: who reads the trail of the resource's workspace"
+    ),
+    "GET /requests/{request_id}/decisions": Row(
+        ANYBODY, None, None, None, "of one's own requests, or of a workspace whose trail one reads"
+    ),
     # Keys and tokens
     "POST /keys": Row(PEOPLE, "keys:manage", None, None, "signed in not long ago"),
     "GET /keys": Row(KEYHOLDERS, "keys:read", None, None, "those that it sees"),

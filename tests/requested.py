@@ -10,6 +10,7 @@ NOWHERE = {
     "link_id": "link_" + "a" * 26,
     "key_id": "key_" + "a" * 26,
     "user_id": "user_nobody",
+    "request_id": "req_" + "0" * 32,
 }
 
 
@@ -21,8 +22,10 @@ def request_of(
     sent = dict(_SENT.get(operation, lambda _: {})(name))
     if path.endswith("/zip") and "folder_id" in ids:
         ids = ids | {"file_id": ids["folder_id"]}
-    if operation in {"GET /events", "GET /audit", "GET /links"}:
+    if operation in {"GET /events", "GET /audit", "GET /links", "GET /alerts"}:
         sent["params"] = {"workspace": ids["workspace_id"]}
+    if operation == "GET /explain":
+        sent["params"] = {"action": "file:read", "resource": ids["file_id"]}
     prefix = "" if path.startswith(("/transfer", "/current")) else "/api/v1"
     return method, prefix + path.format(**ids), sent
 

@@ -173,7 +173,8 @@ def test_the_table_says_what_is_declared():
 
 def test_the_table_has_every_door_and_whatever_each_of_them_takes(world):
     """What is served beside REST, which declares itself; a new door is to be put in the table."""
-    doors = {path for path, _ in world.house.client.app._app._doors.below}
+    house = world.house.client.app._app._doors
+    doors = {path for path, _ in house.below} | set(house.exact)
     methods = {
         "/transfer/workspaces/": creation.METHODS.split(", "),
         "/transfer/": upload.METHODS.split(", "),
@@ -193,6 +194,7 @@ def test_the_table_has_every_door_and_whatever_each_of_them_takes(world):
         "/download/",
         "/current/",
         "/standin/",  # plays Clerk, and knows none of our credentials
+        "/metrics",  # for this machine and the operator's networks, whoever asks
     }
     assert {one.name for one in Route} == {"ADD", "PUT", "DETAILS"}
     assert said == served - asked_by_all
