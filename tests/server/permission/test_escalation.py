@@ -77,6 +77,18 @@ def test_what_a_revoked_token_bought_stays_dead_after_the_tokens_own_time(house,
     assert house.client.get(link).status_code == 410
 
 
+def test_a_secret_that_is_rotated_out_lives_on_by_no_new_one(house, alice):
+    """Whoever stole it has the overlap, and not the key from then on."""
+    stolen = alice.key("files:read", "keys:manage")
+    house.clock.advance(seconds=1)
+    new = alice.post(f"keys/{stolen.id}/rotate", overlap=3600).json()["secret"]
+
+    assert stolen.get("me").status_code == 200
+    assert problem(stolen.post(f"keys/{stolen.id}/rotate")) == (403, "permission_denied")
+    kept = type(stolen)(house, "alice", {}, stolen.id, new)
+    assert kept.post(f"keys/{stolen.id}/rotate").status_code == 200
+
+
 # Lists
 
 

@@ -90,8 +90,11 @@ class Key:
         over = expires_at is not None and now >= expires_at
         return KeyStatus.EXPIRED if over else KeyStatus.ACTIVE
 
-    def caller(self, origin: Origin) -> Caller:
-        """Give whom a request with this key comes from: its maker, within its bounds."""
+    def caller(self, origin: Origin, handle: str | None = None) -> Caller:
+        """Give whom a request with this key comes from: its maker, within its bounds.
+
+        ``handle`` names the secret by which it came, if it did by one.
+        """
         maker = self.maker
         return Caller(
             user_id=maker.user_id,
@@ -105,6 +108,7 @@ class Key:
             issued_at=self.created_at.timestamp(),
             lasting=True,
             budgets=None if self.bounds.budgets is NO_BUDGETS else self.bounds.budgets,
+            handle=handle,
         )
 
 

@@ -52,7 +52,7 @@ class KeyProver:
         Whoever is refused is told nothing but that: the reason is for the trail. Raises
         NotAuthenticated, KeyRefused, Busy.
         """
-        proof = self._proof(text)
+        handle, proof = self._proof(text)
         presented = Credential(API_KEY, proof.key.id)
         if proof.expires_at is not None and now >= proof.expires_at:
             raise KeyRefused(_refused("key-rotated-out"), presented)
@@ -60,15 +60,15 @@ class KeyProver:
         if status is not KeyStatus.ACTIVE:
             raise KeyRefused(_refused(f"key-{status.value}"), presented)
         require_network(proof.key, origin, presented)
-        return proof.key.caller(origin)
+        return proof.key.caller(origin, handle)
 
-    def _proof(self, text: str) -> Proof:
+    def _proof(self, text: str) -> tuple[str, Proof]:
         handle, digest = self._sealed(text)
         proof = self._index.by_handle(handle)
         matches = hmac.compare_digest(digest, _NOBODYS if proof is None else proof.digest)
         if proof is None or not matches:
             raise _refused("key-unknown")
-        return proof
+        return handle, proof
 
     def _sealed(self, text: str) -> tuple[str, bytes]:
         """Give a key's handle and digest: facts about its characters, which may be remembered."""

@@ -135,7 +135,9 @@ def rotate_key(
     A key may rotate itself. Raises KeyNotFound, PermissionDenied, ReverificationNeeded, KeyEnded.
     """
     key = own_key(tx, who, Action.KEY_ROTATE, key_id)
-    if who.credential.kind != API_KEY:
+    if who.credential.kind == API_KEY:
+        _require_newest(tx, who, key)
+    else:
         _require_proved(tx, who, proved_seconds_max)
     until = tx.now + timedelta(seconds=overlap_seconds)
     tx.keys.rotate(key, _secret(tx, key, minted), until)
@@ -230,6 +232,18 @@ def _require_proved(tx: KeyTx, who: Caller, seconds_max: int) -> None:
     proved = who.proved_at
     if proved is None or tx.now.timestamp() - proved > seconds_max:
         raise ReverificationNeeded.within(seconds_max)
+
+
+def _require_newest(tx: KeyTx, who: Caller, key: Key) -> None:
+    """Make sure that no secret which is being rotated out lives on by a new one.
+
+    It may be known to somebody else, and that be why it was rotated. Raises PermissionDenied.
+    """
+    newest = next(iter(tx.keys.secrets(key.id, tx.now)), None)
+    if newest is None or who.handle != newest.handle:
+        raise PermissionDenied(
+            "A secret that is being rotated out gives no new one.", reason="rotated-out"
+        )
 
 
 def _refuse_excess(

@@ -44,7 +44,7 @@ class Caller:
     that the role is asked about anew. ``agent`` is whoever acts for this person: rights are then
     what both hold. ``grounds`` are further credentials that must count for this one to.
     ``client_id`` is the OAuth client that acts for the person. ``budgets`` are the credential's
-    own, None where it has none.
+    own, None where it has none. ``handle`` names the secret of a key that was presented.
     """
 
     user_id: str
@@ -63,6 +63,7 @@ class Caller:
     grounds: tuple[Credential, ...] = ()
     client_id: str | None = None
     budgets: Budgets | None = None
+    handle: str | None = None
 
     def rights(self, role: Role | None) -> Rights:
         """Give what this caller brings to a workspace where it holds ``role``."""

@@ -13,7 +13,7 @@ from doorward.server.permission.scopes import Scope
 def kept_caller(who: Caller) -> dict[str, object]:
     """Give what is stored of a caller; through which link they came is of one request alone."""
     kept: dict[str, object] = to_builtins(who)
-    for passing in ("via", "proved_at", "lasting"):
+    for passing in ("via", "proved_at", "lasting", "handle"):
         del kept[passing]
     kept["scopes"] = sorted(who.scopes)
     kept["workspaces"] = None if who.workspaces is None else sorted(who.workspaces)
