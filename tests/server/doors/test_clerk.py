@@ -594,3 +594,23 @@ def test_whoever_joins_again_is_let_in_again(house, alice, office):
 
     assert back.get(f"workspaces/{office}/files").status_code == 200
     assert back.key("files:read").get(f"workspaces/{office}/files").status_code == 200
+
+
+# What was bought while Clerk's word was on its way
+
+
+@pytest.mark.parametrize("happened", [left, banned], ids=lambda one: one.__name__)
+def test_a_token_that_was_made_meanwhile_ends_with_what_clerk_tells_of_later(
+    house, alice, office, happened
+):
+    session_token = alice.token()
+    agent = sign_in(house, "bob", org="acme", role="org:admin").key("files:read")
+    house.clock.advance(seconds=20)
+    at = house.clock.now - 10
+    lent = agent.exchange(session_token).json()["access_token"]
+    acting = type(agent)(house, "alice", {}, agent.id, lent)
+    assert acting.get(f"workspaces/{office}/files").status_code == 200
+
+    tell(house, *happened(alice), at=at)
+
+    assert acting.get(f"workspaces/{office}/files").status_code == 401

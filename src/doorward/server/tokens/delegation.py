@@ -125,6 +125,7 @@ def _claims(made: Delegation, person: Caller, agent: Caller, now: datetime) -> d
         "exp": int(made.expires_at.timestamp()),
         "scope": " ".join(sorted(made.scopes)),
         "sid": person.credential.id,
+        "proof_iat": person.issued_at,
         "workspaces": None if agent.workspaces is None else sorted(agent.workspaces),
     }
     if person.organization_id is not None and person.organization_role is not None:
@@ -145,7 +146,9 @@ def _caller(claims: dict[str, Any], key: Key, presented: Credential, origin: Ori
         organization_role=Role(org["role"]) if org else None,
         scopes=frozenset(Scope(scope) for scope in claims["scope"].split()) & agent.scopes,
         workspaces=both(workspaces, agent.workspaces),
-        issued_at=float(claims["iat"]),
+        # As old as the proof that it stands on: what ended before that was proved, and is heard
+        # of later, ends it too.
+        issued_at=float(claims.get("proof_iat", 0)),
         lasting=True,
         agent=agent,
         grounds=(Credential(SESSION, claims.get("sid")),),
