@@ -614,3 +614,22 @@ def test_a_token_that_was_made_meanwhile_ends_with_what_clerk_tells_of_later(
     tell(house, *happened(alice), at=at)
 
     assert acting.get(f"workspaces/{office}/files").status_code == 401
+
+
+@pytest.mark.parametrize("happened", [left, deleted], ids=lambda one: one.__name__)
+def test_a_key_that_is_being_made_while_its_maker_ends_is_not_made(house, alice, happened):
+    body = b'{"name": "k", "scopes": ["files:read"]}'
+    told = False
+
+    async def receive():
+        nonlocal told
+        if not told:  # the session was let in, and its body is awaited
+            told = True
+            await asyncio.to_thread(tell, house, *happened(alice))
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    headers = [(b"authorization", f"Bearer {alice.token()}".encode())]
+    headers.append((b"content-type", b"application/json"))
+    answer = asyncio.run(house._drive("POST", "/api/v1/keys", receive, headers=headers))
+
+    assert problem(answer) == (401, "not_authenticated")

@@ -5,6 +5,7 @@ from typing import Annotated
 from fastapi import Path, Query
 
 from doorward.server.audit.model import Target
+from doorward.server.commands import Tx
 from doorward.server.doors.rest.call import Call, CallDep
 from doorward.server.doors.rest.key_schemas import (
     Environment,
@@ -19,6 +20,7 @@ from doorward.server.doors.rest.parameters import LIMIT_DEFAULT, Cursor, Limit
 from doorward.server.doors.rest.schemas import ListOut
 from doorward.server.keys import service as keys
 from doorward.server.keys.format import mint_key
+from doorward.server.keys.model import Key
 from doorward.server.keys.service import Minted
 from doorward.server.paging import Page
 from doorward.server.permission.actions import Action
@@ -26,6 +28,7 @@ from doorward.server.problems import (
     KeyEnded,
     KeyNotFound,
     NameInvalid,
+    NotAuthenticated,
     PermissionDenied,
     ReverificationNeeded,
     ScopeUnknown,
@@ -46,9 +49,14 @@ async def create_key(call: CallDep, body: KeyIn) -> SecretOut:
     text = mint_key(body.environment)
     minted = Minted.of(text, call.house.sealer)
     new, proved = body.new(), call.house.key_proved_seconds_max
-    made = await call.change(
-        lambda tx: keys.create_key(tx, call.who, new, minted, proved), Target(None, "key")
-    )
+
+    def command(tx: Tx) -> Key:
+        # In the transaction: what ends a person ends their keys in another, before or after it.
+        if call.house.revoked(call.who):
+            raise NotAuthenticated(reason="revoked")
+        return keys.create_key(tx, call.who, new, minted, proved)
+
+    made = await call.change(command, Target(None, "key"))
     return SecretOut.with_secret(made, call.house.clock(), text.text)
 
 
