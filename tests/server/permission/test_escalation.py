@@ -89,6 +89,20 @@ def test_a_secret_that_is_rotated_out_lives_on_by_no_new_one(house, alice):
     assert kept.post(f"keys/{stolen.id}/rotate").status_code == 200
 
 
+def test_whoever_impersonates_a_person_makes_no_key_that_stays(house, alice):
+    kept = alice.key("files:read")
+    support = alice.token(claims={"act": {"sub": "user_support"}})
+    bearer = {"Authorization": f"Bearer {support}"}
+
+    made = house.client.post(
+        "/api/v1/keys", json={"name": "k", "scopes": ["files:read"]}, headers=bearer
+    )
+    rotated = house.client.post(f"/api/v1/keys/{kept.id}/rotate", headers=bearer)
+
+    assert house.client.get("/api/v1/me", headers=bearer).status_code == 200
+    assert problem(made) == problem(rotated) == (403, "reverification_needed")
+
+
 # Lists
 
 

@@ -112,8 +112,11 @@ def caller_of(principal: Principal, origin: Origin, roles: Mapping[str, Role]) -
 
 
 def _proved_at(principal: Principal) -> float | None:
-    """Give when the person last proved who they are: ``fva`` counts minutes until the token."""
+    """Give when the person last proved who they are: ``fva`` counts minutes until the token.
+
+    Whoever impersonates a person proved nothing of them.
+    """
     ages = [age for age in principal.factor_verification_age or () if age >= 0]
-    if principal.issued_at is None or not ages:
+    if principal.issued_at is None or principal.actor is not None or not ages:
         return None
     return principal.issued_at - min(ages) * _MINUTE
