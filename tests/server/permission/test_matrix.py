@@ -112,19 +112,18 @@ def test_nobody_does_what_the_table_refuses(world, operation, kind):
     assert world.things() == before
 
 
-@pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("operation", HELD)
+ALLOWED = [(name, kind) for name, row in HELD.items() for kind in KINDS if kind in row.kinds]
+
+
+@pytest.mark.parametrize(("operation", "kind"), ALLOWED)
 def test_whoever_the_table_allows_does_it(world, operation, kind):
     row = HELD[operation]
-    (case, *_) = allowed = [one for one in cases(row, kind) if expected(row, one) is None] or [None]
-    if case is None:
-        pytest.skip("nobody of this kind")
+    (case,) = [one for one in cases(row, kind) if expected(row, one) is None]
     bearer = world.bearer(case, row)
     ids = world.consumable(operation, bearer)
 
     answer = world.ask(operation, ids, bearer)
 
-    assert len(allowed) == 1
     if operation in BEYOND:
         assert answer.status_code == BEYOND[operation], answer.text
     else:
