@@ -188,3 +188,15 @@ def test_a_question_that_makes_no_sense_is_told_so(house, query, status):
 
 def test_outcomes_are_those_of_the_policy():
     assert {outcome.value for outcome in Outcome} == {"allowed", "refused", "hidden"}
+
+
+def test_nothing_is_said_to_be_allowed_to_a_key_that_has_ended(house):
+    alice = house.person("alice")
+    room = alice.post("workspaces", name="Room").json()["id"]
+    key = alice.key("files:read")
+    asked = {"action": "file:list", "resource": room, "principal": key.id}
+    assert alice.get("explain", params=asked).json()["outcome"] == "allowed"
+
+    alice.delete(f"keys/{key.id}")
+
+    assert problem(alice.get("explain", params=asked)) == (409, "key_ended")

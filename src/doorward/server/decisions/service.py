@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from doorward.server.audit.model import AuditEntry, AuditOutcome
 from doorward.server.audit.service import DECISION
 from doorward.server.files.service import find
+from doorward.server.keys.model import Key, KeyStatus
 from doorward.server.keys.service import find_key, get_key, own_key
 from doorward.server.links.service import find_link
 from doorward.server.permission.actions import Action
@@ -15,6 +16,7 @@ from doorward.server.permission.policy import Outcome, Step
 from doorward.server.permission.roles import Role
 from doorward.server.problems import (
     DecisionNotFound,
+    KeyEnded,
     PermissionDenied,
     Problem,
     RequestInvalid,
@@ -168,7 +170,7 @@ def _other(tx: UploadTx, who: Caller, resource_id: str | None, of: str) -> Calle
     workspace_id = _workspace_of(tx, resource_id or "")
     standing = enter(tx, who, Action.AUDIT_READ, workspace_id or "")
     if of.startswith("key_"):
-        return get_key(tx, who, of).caller(who.origin)
+        return _counting(tx, get_key(tx, who, of)).caller(who.origin)
     return Caller(
         user_id=of,
         credential=Credential(SESSION, None),
@@ -178,6 +180,14 @@ def _other(tx: UploadTx, who: Caller, resource_id: str | None, of: str) -> Calle
         organization_role=Role.OWNER if standing.workspace.organization_id else None,
         lasting=True,
     )
+
+
+def _counting(tx: UploadTx, key: Key) -> Key:
+    """Give a key that opens something; raises KeyEnded."""
+    status = key.status(tx.now)
+    if status is not KeyStatus.ACTIVE:
+        raise KeyEnded(key_status=status.value)
+    return key
 
 
 def _workspace_of(tx: UploadTx, resource_id: str) -> str | None:

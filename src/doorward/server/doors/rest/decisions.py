@@ -16,6 +16,7 @@ from doorward.server.permission.caller import API_KEY, Caller
 from doorward.server.permission.policy import Outcome, Step
 from doorward.server.problems import (
     DecisionNotFound,
+    KeyEnded,
     KeyNotFound,
     PermissionDenied,
     RequestInvalid,
@@ -94,7 +95,7 @@ def _thing(type_: str | None, id_: str | None) -> CredentialOut | None:
     "/explain",
     accepts=EVERYBODY,
     action=Action.EXPLAIN,
-    raises=(PermissionDenied, WorkspaceNotFound, KeyNotFound),
+    raises=(PermissionDenied, WorkspaceNotFound, KeyNotFound, KeyEnded),
 )
 async def explain_decision(
     call: CallDep,
