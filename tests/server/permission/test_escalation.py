@@ -1,6 +1,7 @@
 """Whoever holds a little never gets more out of it: attacks that come to nothing."""
 
-from base64 import urlsafe_b64decode
+import hmac
+from base64 import urlsafe_b64decode, urlsafe_b64encode
 
 import pytest
 
@@ -101,6 +102,28 @@ def test_whoever_impersonates_a_person_makes_no_key_that_stays(house, alice):
 
     assert house.client.get("/api/v1/me", headers=bearer).status_code == 200
     assert problem(made) == problem(rotated) == (403, "reverification_needed")
+
+
+@pytest.mark.parametrize(
+    "by", ["nobody", "an empty key", "Clerk's public key", "the server's own secret"]
+)
+def test_a_token_that_another_made_is_nobodys(house, alice, by):
+    """Those of ours are signed by a key that both sides know, those of Clerk by one of a pair."""
+    good = alice.lend(house.person("bob").key("files:read"))
+    head, body, _ = good.secret.split(".")
+    key = {
+        "nobody": None,
+        "an empty key": b"",
+        "Clerk's public key": house.standin.public_key_pem.encode(),
+        "the server's own secret": (house.data / "secret").read_bytes(),
+    }[by]
+    signed = b"" if key is None else hmac.digest(key, f"{head}.{body}".encode(), "sha256")
+    forged = f"{head}.{body}.{urlsafe_b64encode(signed).decode().rstrip('=')}"
+
+    answer = house.client.get("/api/v1/me", headers={"Authorization": f"Bearer {forged}"})
+
+    assert good.get("me").status_code == 200
+    assert problem(answer) == (401, "not_authenticated")
 
 
 # Lists
