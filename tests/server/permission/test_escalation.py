@@ -78,6 +78,20 @@ def test_what_a_revoked_token_bought_stays_dead_after_the_tokens_own_time(house,
     assert house.client.get(link).status_code == 410
 
 
+def test_what_an_expired_token_bought_can_be_ended_by_it_still(house, alice, office):
+    bob = house.person("bob", org="acme", role="org:member")
+    acting = alice.lend(bob.key("files:read", "files:write"))
+    file = acting.upload(office, "a.txt", b"abc")
+    link = acting.post(f"files/{file['id']}/link", expires_in=86_400).json()["url"]
+    house.clock.advance(seconds=3600)
+    assert acting.get("me").status_code == 401
+    assert house.client.get(link).status_code == 200
+
+    assert alice.post("token/revoke", token=acting.secret).status_code == 200
+
+    assert house.client.get(link).status_code == 410
+
+
 def test_a_secret_that_is_rotated_out_lives_on_by_no_new_one(house, alice):
     """Whoever stole it has the overlap, and not the key from then on."""
     stolen = alice.key("files:read", "keys:manage")

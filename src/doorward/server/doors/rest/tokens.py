@@ -32,6 +32,7 @@ Asked = TypeVar("Asked", bound=BaseModel)
 ACCESS_TOKEN = "urn:ietf:params:oauth:token-type:access_token"  # noqa: S105 - a kind
 JWT = "urn:ietf:params:oauth:token-type:jwt"
 _TEXT_MAX = 16_384
+_ANY_AGE = 0.0
 _ERRORS_SHOWN_MAX = 20
 _FORM = "application/x-www-form-urlencoded"
 
@@ -156,12 +157,14 @@ async def exchange_token(
     openapi_extra=_taking(TokenEndIn),
 )
 async def revoke_token(call: CallDep, asked: Annotated[TokenEndIn, Depends(_ending)]) -> None:
-    """End a delegated token before its time, for whoever holds it (RFC 7009).
+    """End a delegated token, with the links and uploads that it bought (RFC 7009).
 
-    A text that is none is answered just so: there is nothing to end.
+    Whoever holds it may, also after its time. A text that is none is answered just so: there is
+    nothing to end.
     """
     try:
-        claims = call.house.tokens.read(asked.token, call.house.clock().timestamp())
+        # Of whatever age: what a token bought outlives it, and ends with it here.
+        claims = call.house.tokens.read(asked.token, _ANY_AGE)
     except TokenInvalid:
         return
     await call.house.end_token(claims["jti"])
