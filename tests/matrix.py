@@ -17,7 +17,15 @@ ALL = frozenset(scope.value for scope in ALL_SCOPES)
 ANY = frozenset({"files:read"})
 FOR_YEARS = 400 * 86_400
 # Tables of what was tried and of what the sweeper does meanwhile, not of things.
-_OTHERS = {"audit", "sqlite_sequence", "doomed_blobs", "keeping_blobs", "alerts", "key_networks"}
+_OTHERS = {
+    "audit",
+    "sqlite_sequence",
+    "doomed_blobs",
+    "keeping_blobs",
+    "alerts",
+    "key_networks",
+    "usage",
+}
 _LATE = {"last_used_at", "last_used_from"}
 
 
@@ -267,6 +275,8 @@ class World:
             "key_id": who.key("files:read").id,
             "user_id": "user_carol",
             "request_id": "req_" + "0" * 32,
+            "transfer_id": NOWHERE["transfer_id"],
+            "token": NOWHERE["token"],
         }
 
     def _workspace(self, owner: str) -> str:
@@ -292,7 +302,7 @@ class World:
         """Things of Ann's own, of which those that the operation uses up are new."""
         ann, ids = self.resident("ann"), dict(self.ids["own"])
         match operation:
-            case "DELETE /workspaces/{workspace_id}":
+            case "DELETE /workspaces/{workspace_id}" | "POST /workspaces/{workspace_id}/transfers":
                 ids["workspace_id"] = self._workspace("ann")
                 self._let_in(ids["workspace_id"], "ann", "owner", "gus")
             case "DELETE /workspaces/{workspace_id}/members/{user_id}":

@@ -63,6 +63,27 @@ REST = {
     "DELETE /workspaces/{workspace_id}/members/{user_id}": Row(
         ANYBODY, "members:manage", "admin", WORKSPACE, "anybody may leave"
     ),
+    "GET /usage": Row(ANYBODY, "workspaces:read", None, None, "of the organization, or one's own"),
+    # Workspaces handed over
+    "POST /workspaces/{workspace_id}/transfers": Row(
+        KEYHOLDERS, "workspaces:manage", "owner", WORKSPACE
+    ),
+    "GET /workspaces/{workspace_id}/transfers": Row(
+        KEYHOLDERS, "workspaces:read", "admin", WORKSPACE
+    ),
+    "GET /workspaces/{workspace_id}/transfers/{transfer_id}": Row(
+        KEYHOLDERS, "workspaces:read", "admin", WORKSPACE, "either side, whatever role they have"
+    ),
+    "DELETE /workspaces/{workspace_id}/transfers/{transfer_id}": Row(
+        KEYHOLDERS, "workspaces:manage", "owner", WORKSPACE
+    ),
+    "POST /workspaces/{workspace_id}/transfers/{transfer_id}/undo": Row(
+        KEYHOLDERS, "workspaces:manage", "owner", WORKSPACE, "either side, whatever role they have"
+    ),
+    "GET /transfers/{token}": Row(PEOPLE, "workspaces:read", None, None, "with a claim token"),
+    "POST /transfers/{token}/claim": Row(
+        PEOPLE, "workspaces:manage", None, None, "with a claim token"
+    ),
     # Files and folders
     "GET /workspaces/{workspace_id}/files": Row(ANYBODY, "files:read", "viewer", WORKSPACE),
     "POST /workspaces/{workspace_id}/folders": Row(ANYBODY, "files:write", "editor", WORKSPACE),
@@ -100,6 +121,7 @@ REST = {
     # What happened
     "GET /events": Row(ANYBODY, "events:read", "viewer", WORKSPACE),
     "GET /audit": Row(ANYBODY, "audit:read", "admin", WORKSPACE),
+    "GET /audit/export": Row(ANYBODY, "audit:read", "admin", WORKSPACE),
     "GET /alerts": Row(ANYBODY, "audit:read", "admin", WORKSPACE),
     "GET /explain": Row(
         ANYBODY, None, None, None, "about others: who reads the trail of the resource's workspace"

@@ -11,7 +11,12 @@ NOWHERE = {
     "key_id": "key_" + "a" * 26,
     "user_id": "user_nobody",
     "request_id": "req_" + "0" * 32,
+    "transfer_id": "tr_" + "a" * 26,
+    "token": "dwt_" + "a" * 52,
 }
+
+
+_OF_A_WORKSPACE = {"GET /events", "GET /audit", "GET /audit/export", "GET /links", "GET /alerts"}
 
 
 def request_of(
@@ -22,11 +27,11 @@ def request_of(
     sent = dict(_SENT.get(operation, lambda _: {})(name))
     if path.endswith("/zip") and "folder_id" in ids:
         ids = ids | {"file_id": ids["folder_id"]}
-    if operation in {"GET /events", "GET /audit", "GET /links", "GET /alerts"}:
+    if operation in _OF_A_WORKSPACE:
         sent["params"] = {"workspace": ids["workspace_id"]}
     if operation == "GET /explain":
         sent["params"] = {"action": "file:read", "resource": ids["file_id"]}
-    prefix = "" if path.startswith(("/transfer", "/current")) else "/api/v1"
+    prefix = "" if path.startswith(("/transfer/", "/current/")) else "/api/v1"
     return method, prefix + path.format(**ids), sent
 
 
@@ -53,6 +58,7 @@ _SENT: dict[str, Callable[[str], dict[str, object]]] = {
         "json": {"user_id": f"user_{n}", "role": "viewer"}
     },
     "PATCH /workspaces/{workspace_id}/members/{user_id}": lambda _: {"json": {"role": "viewer"}},
+    "POST /workspaces/{workspace_id}/transfers": lambda _: {"json": {"keeps": "viewer"}},
     "POST /workspaces/{workspace_id}/folders": lambda n: {"json": {"name": n}},
     "PATCH /files/{file_id}": lambda n: {"json": {"name": n}},
     "POST /workspaces/{workspace_id}/uploads": lambda n: {"json": {"name": n, "size": 1}},

@@ -28,6 +28,11 @@ BEYOND = {
     "POST /uploads/{upload_id}/complete": 409,  # this store takes no parts
     "GET /files/{file_id}/thumbnail": 415,  # of a text
     "POST /transfer/workspaces/{workspace_id} (tus, of parts)": 409,  # which there are not
+    "GET /workspaces/{workspace_id}/transfers/{transfer_id}": 404,  # none was offered
+    "DELETE /workspaces/{workspace_id}/transfers/{transfer_id}": 404,
+    "POST /workspaces/{workspace_id}/transfers/{transfer_id}/undo": 404,
+    "GET /transfers/{token}": 404,  # a token that nobody has
+    "POST /transfers/{token}/claim": 404,
 }
 
 
@@ -172,7 +177,7 @@ def test_the_table_says_what_is_declared():
 
 def test_the_table_has_every_door_and_whatever_each_of_them_takes(world):
     """What is served beside REST, which declares itself; a new door is to be put in the table."""
-    house = world.house.client.app._app._doors
+    house = world.house.client.app._app._doors._app
     doors = {path for path, _ in house.below} | set(house.exact)
     methods = {
         "/transfer/workspaces/": creation.METHODS.split(", "),
