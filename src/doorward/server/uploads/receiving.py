@@ -139,15 +139,24 @@ def note_received(tx: UploadTx, hold: Hold, received_bytes: int) -> bool:
     Says whether the hold still counts; the bytes are there either way. Raises UploadClosed, and
     what ``judge_upload`` does.
     """
-    upload = _still_there(tx, hold)
-    require_upload_link(tx, upload.id, hold.upload.by, begun=True)
+    upload = judge_hold(tx, hold)
     count_upload(tx, hold.upload.by, received_bytes - upload.received_bytes)
-    enter_again(tx, bought_by(tx, upload, hold.upload.by), Action.UPLOAD_RECEIVE, upload)
     noted = replace(upload, received_bytes=received_bytes)
     tx.uploads.put(noted)
     if noted != upload:
         announce_upload(tx, EventType.UPLOAD_PROGRESS, noted)
     return upload.holder == hold.upload.holder
+
+
+def judge_hold(tx: UploadTx, hold: Hold) -> Upload:
+    """Give an upload as it stands now, if its link and its buyer's rights let more of it be known.
+
+    Raises UploadClosed, and what ``judge_upload`` does.
+    """
+    upload = _still_there(tx, hold)
+    require_upload_link(tx, upload.id, hold.upload.by, begun=True)
+    enter_again(tx, bought_by(tx, upload, hold.upload.by), Action.UPLOAD_RECEIVE, upload)
+    return upload
 
 
 def find_same(tx: UploadTx, hold: Hold, stored: Stored) -> str | None:

@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 
+from doorward.server.commands import Tx
 from doorward.server.doors.house import House
 from doorward.server.files.model import Node
 from doorward.server.problems import ChecksumMismatch, UploadNotFound
@@ -45,7 +46,6 @@ class Placing:
             earlier = await self._earlier(hold, stored)
             if keep is not None and kept is None and not (earlier and earlier.is_sound):
                 kept = await keep(hold, stored)
-            self.check_revoked(hold.upload)
             with suppress(EarlierUnseen):
                 return await self._placed(hold, kept or stored, earlier)
 
@@ -58,9 +58,12 @@ class Placing:
         self, hold: Hold, stored: Stored, earlier: Earlier | None
     ) -> tuple[Upload, Node]:
         operator = self._house.limits.policy
-        return await self._house.store.write(
-            lambda tx: receiving.finish_upload(tx, hold, stored, earlier, operator=operator)
-        )
+
+        def finished(tx: Tx) -> tuple[Upload, Node]:
+            self.check_revoked(hold.upload)
+            return receiving.finish_upload(tx, hold, stored, earlier, operator=operator)
+
+        return await self._house.store.write(finished)
 
     async def _earlier(self, hold: Hold, stored: Stored) -> Earlier | None:
         """Look for a blob of this content that the workspace has already."""

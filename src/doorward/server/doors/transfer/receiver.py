@@ -9,6 +9,7 @@ import time
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
+from doorward.server.commands import Tx
 from doorward.server.doors.house import House
 from doorward.server.doors.transfer.holders import Holders, Holding
 from doorward.server.doors.transfer.incoming import Incoming
@@ -241,7 +242,7 @@ class Receiver:
                 f"{sink.position} bytes came and {size} were declared.", declared_bytes=size
             )
         received = await sink.sync()
-        await self._house.store.write(lambda tx: receiving.release_upload(tx, hold, received))
+        await self._leave(hold, received)
         return Received(replace(hold.upload, received_bytes=received or 0))
 
     async def _sized(self, hold: Hold, size: int | None) -> Hold:
@@ -312,10 +313,31 @@ class Receiver:
 
     async def _note(self, hold: Hold, received: int) -> None:
         """Store how far it is, and stop when another request took over or a right is gone."""
-        if not await self._house.store.write(
-            lambda tx: receiving.note_received(tx, hold, received)
-        ):
+
+        def noted(tx: Tx) -> bool:
+            self.check_revoked(hold.upload)
+            return receiving.note_received(tx, hold, received)
+
+        if not await self._house.store.write(noted):
             raise UploadSuperseded
+
+    async def _leave(self, hold: Hold, received: int | None) -> None:
+        """Let go of an upload whose part is whole, in the transaction that judges it once more."""
+
+        def left(tx: Tx) -> None:
+            self._judge_hold(tx, hold)
+            receiving.release_upload(tx, hold, received)
+
+        await self._house.store.write(left)
+
+    def _judge_hold(self, tx: Tx, hold: Hold) -> None:
+        """Make sure that what came may be acknowledged, so that nothing is that came too late.
+
+        Raises UploadNotFound, UploadClosed, PermissionDenied, UploadUrlInvalid, LinkEnded,
+        LinkNetworkRefused, Busy.
+        """
+        self.check_revoked(hold.upload)
+        receiving.judge_hold(tx, hold)
 
     async def _finish(self, hold: Hold, sink: Sink, inspector: Inspector) -> Received:
         stored = await sink.finish()
@@ -341,10 +363,18 @@ class Receiver:
             failure = exc.code
             await self._house.store.write(lambda tx: receiving.fail_upload(tx, hold, failure))
         received = await _kept(sink) if keep else None
-        if await self._house.store.write(lambda tx: receiving.release_upload(tx, hold, received)):
+        if await self._house.store.write(lambda tx: self._released(tx, hold, received)):
             await sink.close()
         else:
             await sink.discard()
+
+    def _released(self, tx: Tx, hold: Hold, received: int | None) -> bool:
+        """Let go of an upload; without the right to send more, it stays as it was last noted."""
+        try:
+            self._judge_hold(tx, hold)
+        except Problem:
+            received = None
+        return receiving.release_upload(tx, hold, received)
 
 
 async def _kept(sink: Sink) -> int | None:
