@@ -24,7 +24,6 @@ def clock() -> Clock:
 @pytest.fixture(scope="session")
 def empty_folder(tmp_path_factory):
     """A data folder as a first start leaves it: made once, copied for each test."""
-    from doorward.clerk.state import SqliteState
     from doorward.server.folder import prepare
     from doorward.server.settings import load_settings
     from doorward.standin import Standin
@@ -32,7 +31,6 @@ def empty_folder(tmp_path_factory):
     data = tmp_path_factory.mktemp("empty") / "data"
     prepare(load_settings({"DOORWARD_DATA": str(data)}))
     Standin.open(data / "standin")
-    SqliteState(data / "revocations.db")
     return data
 
 

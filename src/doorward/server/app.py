@@ -285,7 +285,7 @@ class _Hearing:
         self._secret = settings.clerk.webhook_secret
         self._roles = settings.organization_roles
         self._now = _time_of_tokens(standin, clock)
-        self._state = SqliteState(settings.data / "revocations.db", self._now)
+        self._state = SqliteState(settings.revocations, self._now, create=False)
         # As long as anything lives that may have been bought before.
         keep = max(KEEP_SECONDS, settings.link_seconds_max, settings.upload_life_seconds)
         self.told = Revocations(self._state, keep_seconds=keep, now=self._now)

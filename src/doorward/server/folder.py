@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO
 
+from doorward.clerk.state.sqlite import SqliteState
 from doorward.server.audit.keeping import KEY, kept_signer, make_signer
 from doorward.server.audit.signing import KeyUnreadable, Signer
 from doorward.server.settings import Secret, Settings, SettingsInvalid, kept_secret, make_secret
@@ -35,6 +36,7 @@ def prepare(settings: Settings) -> Settings:
         migrate(engine, settings.data / "migrate.lock")
     finally:
         engine.dispose()
+    SqliteState(settings.revocations)  # before any process serves: none makes another in its place
     return replace(settings, secret=secret)
 
 

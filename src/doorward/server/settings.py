@@ -130,6 +130,11 @@ class Settings:
     audit_heads_seconds: int = 60
     audit_heads_url: str | None = None
 
+    @property
+    def revocations(self) -> Path:
+        """Where what was revoked is kept, for every process of the folder."""
+        return self.data / "revocations.db"
+
     def listening_on(self, port: int) -> "Settings":
         """Give the settings with the port that was chosen, in the public address too."""
         if port == self.port:

@@ -19,6 +19,7 @@ from doorward.clerk.state import (
     SqliteState,
     StateUnavailable,
 )
+from support import no_room
 
 NEVER = 9_999_999_999.0  # by any clock
 
@@ -252,6 +253,86 @@ def test_a_broken_file_is_said_aloud(tmp_path):
         state.get(["a"])
     with pytest.raises(StateUnavailable):
         asyncio.run(state.remove("a"))
+
+
+@pytest.fixture
+def told(tmp_path, clock):
+    """Two processes' views of one file, in which something was told and read."""
+    path = tmp_path / "state.db"
+    reader, teller = SqliteState(path, clock), SqliteState(path, clock)
+    asyncio.run(teller.put("a", Record(1.0), LATER))
+    assert reader.get(["a"]) == [Record(1.0)]
+    return path, reader, teller
+
+
+def remove(path):
+    for name in ("state.db", "state.db-wal", "state.db-shm"):
+        (path.parent / name).unlink(missing_ok=True)
+
+
+def test_a_file_that_is_removed_under_readers_is_believed_no_more(told):
+    path, reader, _ = told
+    remove(path)
+
+    with pytest.raises(StateUnavailable):
+        reader.get(["a"])
+
+
+def test_nothing_is_told_to_a_file_that_is_not_there_nor_is_one_made(told):
+    path, _, teller = told
+    remove(path)
+
+    with pytest.raises(StateUnavailable):
+        asyncio.run(teller.put("b", Record(1.0), LATER))
+    assert not path.exists()
+
+
+def test_what_is_told_to_a_file_in_its_place_is_missed_by_nobody_who_has_the_former_open(
+    told, clock
+):
+    """A process that starts anew makes the file; those which run still must not go on without."""
+    path, reader, teller = told
+    remove(path)
+    newcomer = SqliteState(path, clock)
+
+    asyncio.run(newcomer.put("b", Record(1.0), LATER))
+
+    assert newcomer.get(["b"]) == [Record(1.0)]
+    with pytest.raises(StateUnavailable):
+        reader.get(["b"])
+    with pytest.raises(StateUnavailable):
+        asyncio.run(teller.put("c", Record(1.0), LATER))
+
+
+def test_a_log_that_is_removed_is_noticed_too(told, tmp_path):
+    """What it held would be there for whoever has it open, and for nobody who comes later."""
+    path, reader, teller = told
+    (tmp_path / "state.db-wal").unlink()
+
+    with pytest.raises(StateUnavailable):
+        reader.get(["a"])
+    with pytest.raises(StateUnavailable):
+        asyncio.run(teller.put("b", Record(1.0), LATER))
+    del path
+
+
+def test_a_process_that_may_not_make_the_file_can_not_be_asked_without_one(tmp_path, clock):
+    state = SqliteState(tmp_path / "state.db", clock, create=False)
+
+    with pytest.raises(StateUnavailable):
+        state.get(["a"])
+    assert not (tmp_path / "state.db").exists()
+
+
+def test_what_does_not_fit_on_the_disk_is_not_told_and_said_aloud(told):
+    path, reader, teller = told
+    with no_room(), pytest.raises(StateUnavailable):
+        asyncio.run(teller.put("b", Record(1.0), LATER))
+
+    assert reader.get(["a", "b"]) == [Record(1.0), None]
+    asyncio.run(teller.put("b", Record(1.0), LATER))
+    assert reader.get(["b"]) == [Record(1.0)]
+    del path
 
 
 def test_a_redis_that_is_not_there_is_said_aloud():

@@ -2,6 +2,10 @@
 
 What was read of the file counts until another connection has changed it, which SQLite tells in a
 microsecond; so a revocation in one process is seen by the next request in another.
+
+A file that is removed or replaced under running processes lives on for whoever has it open, and
+for nobody else: what one process is told then, another would never see. So each question looks
+whether the file that has the name is still the one that was opened.
 """
 
 import os
@@ -9,7 +13,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 
 from doorward.clerk.state.record import Record, StateUnavailable
@@ -42,25 +46,30 @@ class SqliteState:
     """Keeps records in one file; each thread reads over a connection of its own.
 
     It may be made, and asked, before a process forks.
+
+    Once that file is not there any more, or another one has its name, every question and change
+    raises StateUnavailable until a new SqliteState is made. Without ``create`` none is made where
+    there is none: the same is raised.
     """
 
-    def __init__(self, path: str | Path, now: Callable[[], float] = time.time) -> None:
-        self._path = Path(path)
+    def __init__(
+        self, path: str | Path, now: Callable[[], float] = time.time, *, create: bool = True
+    ) -> None:
+        self._path = Path(path).absolute()
+        self._names = (str(self._path), f"{self._path}-wal")
         self._now = now
         self._local = threading.local()
         self._writing = threading.Lock()
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        with closing(self._connect()) as connection:
-            connection.execute("PRAGMA journal_mode=WAL")
-            for statement in _SCHEMA:
-                connection.execute(statement)
-        self._path.chmod(0o600)
+        if create:
+            self._create()
+        self._hold()
 
     def get(self, keys: Sequence[str]) -> list[Record | None]:
         """Give the records of these keys; raises StateUnavailable."""
         try:
+            self._require_same()
             found = self._found(keys)
-        except sqlite3.Error as exc:
+        except (sqlite3.Error, OSError) as exc:
             raise StateUnavailable(f"{self._path.name}: {exc}") from exc
         now = self._now()
         return [kept[0] if kept is not None and kept[1] > now else None for kept in found]
@@ -106,19 +115,52 @@ class SqliteState:
         return connection
 
     def _change(self, statement: str, values: tuple[object, ...]) -> int:
-        """Change the file over a connection of its own, so that readers see that it changed."""
+        """Change the file over a connection of its own, so that readers see that it changed.
+
+        Nobody is told that it is done unless it is the file that everybody reads.
+        """
         try:
             with self._writing, closing(self._connect()) as connection:
                 connection.execute("BEGIN IMMEDIATE")
                 connection.execute("DELETE FROM records WHERE until <= ?", (self._now(),))
                 changed = connection.execute(statement, values).rowcount
                 connection.execute("COMMIT")
-        except sqlite3.Error as exc:
+            self._require_same()
+        except (sqlite3.Error, OSError) as exc:
             raise StateUnavailable(f"{self._path.name}: {exc}") from exc
         return changed
 
-    def _connect(self) -> sqlite3.Connection:
-        return sqlite3.connect(self._path, timeout=_BUSY_SECONDS, isolation_level=None)
+    def _create(self) -> None:
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        with closing(self._connect("rwc")) as connection:
+            connection.execute("PRAGMA journal_mode=WAL")
+            for statement in _SCHEMA:
+                connection.execute(statement)
+        self._path.chmod(0o600)
+
+    def _hold(self) -> None:
+        """Hold the file and its log, which goes with the last connection, for as long as we live.
+
+        So both are what they are now, unless somebody takes them away.
+        """
+        self._held: sqlite3.Connection | None = None
+        self._opened: tuple[int, ...] = ()
+        with suppress(sqlite3.Error, OSError):  # whoever asks is told
+            self._held = self._connect()
+            self._held.execute("PRAGMA data_version").fetchone()
+            self._opened = self._there()
+
+    def _there(self) -> tuple[int, ...]:
+        """Say which files have our names now; raises OSError where there are none."""
+        return tuple(os.stat(name).st_ino for name in self._names)  # noqa: PTH116 - on every request
+
+    def _require_same(self) -> None:
+        if self._there() != self._opened:
+            raise StateUnavailable(f"{self._path.name}: it is not the file that was opened")
+
+    def _connect(self, mode: str = "rw") -> sqlite3.Connection:
+        address = f"{self._path.as_uri()}?mode={mode}"
+        return sqlite3.connect(address, timeout=_BUSY_SECONDS, isolation_level=None, uri=True)
 
 
 def _read(connection: sqlite3.Connection, key: str) -> _Kept | None:
