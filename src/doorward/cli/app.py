@@ -37,6 +37,7 @@ ROWS = {
     "audit": Row("audit", "app", "Read, export and verify the audit trail."),
     "keys": Row("keys", "app", "Make, bound, rotate and revoke API keys; find leaked ones."),
     "rm": Row("files", "rm", "Put files in the bin."),
+    "bench": Row("bench", "app", "Measure this server on this machine."),
 }
 
 
