@@ -8,6 +8,7 @@ from typing import Self
 
 import httpx2
 
+from doorward.cli.revoking.sockets import in_flight
 from doorward.server.app import create_app
 from doorward.server.folder import prepare
 from doorward.server.serve import _config, _Server
@@ -111,6 +112,11 @@ class Connection:
         except ConnectionError:
             pass
         return bytes(taken)
+
+    def on_its_way(self) -> int:
+        """Say how much there is to take that was sent so far, as far as the system knows."""
+        ours, theirs = self.socket.getsockname()[1], self.socket.getpeername()[1]
+        return len(self._read) + (in_flight(ours, theirs) or 0)
 
     def _more(self) -> None:
         piece = self.socket.recv(1 << 20)

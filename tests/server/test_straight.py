@@ -207,6 +207,19 @@ def test_a_download_that_nobody_reads_is_cut_with_its_link(house):
     assert content.startswith(taken)
 
 
+def test_after_the_kill_was_answered_the_system_is_given_nothing_more_of_a_download(house):
+    file_id = upload(house, CONTENT * 2).split("/")[4]
+    link = house.http.post(f"files/{file_id}/link", json={}).json()
+    with house.connect() as reader:
+        reader.send("GET", link["url"].removeprefix(house.url))
+        assert reader.head().status == 200
+        assert house.http.delete(f"links/{link['id']}").status_code == 204
+        given = reader.on_its_way()
+        taken = reader.rest()
+
+    assert 0 < len(taken) <= given
+
+
 def test_a_blob_that_lost_bytes_is_told_before_the_head_is_sent(house, connection):
     target = upload(house, CONTENT)
     for blob in (house.data / "blobs").rglob("*"):

@@ -31,6 +31,12 @@ class Store(Protocol):
     async def read(self, command: Callable[[Tx], T]) -> T:
         """Run a command over one steady view of the rows; it must not change any."""
 
+    def judge(self, command: Callable[[Tx], object], earlier: object = None) -> object:
+        """Run a command that judges, at once, unless what it read ``earlier`` reads the same.
+
+        Gives what it read; raises what the command raises.
+        """
+
     def post(self, command: Callable[[Tx], object]) -> None:
         """Run a command soon, in order, without waiting for it."""
 

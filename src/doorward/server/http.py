@@ -125,11 +125,16 @@ class BoundedHttp(HttpToolsProtocol):
         self.on_message_complete()
 
     async def _send_stretch(
-        self, cycle: RequestResponseCycle, stretch: Stretch, sent: Callable[[int], object]
+        self,
+        cycle: RequestResponseCycle,
+        stretch: Stretch,
+        sent: Callable[[int], object],
+        check: Callable[[], None] | None = None,
     ) -> None:
         """Send bytes of a file behind what is sent of an answer whose length was announced.
 
-        Raises ContentInterrupted once nobody reads any more, and what the stretch does.
+        Raises ContentInterrupted once nobody reads any more, and what the stretch and ``check`` do,
+        which is asked right before bytes go.
         """
 
         def count(size: int) -> None:
@@ -141,7 +146,7 @@ class BoundedHttp(HttpToolsProtocol):
         await self.flow.drain()
         if cycle.disconnected:
             raise ContentInterrupted
-        with closing(Outlet(self._fd())) as self._outlet:
+        with closing(Outlet(self._fd(), check)) as self._outlet:
             try:
                 await stretch.send(self._outlet, count)
             except ContentInterrupted:

@@ -181,16 +181,23 @@ class Inlet(_Shared):
 
 
 class Outlet(_Shared):
-    """Where the bytes of an answer's body go whose head is sent."""
+    """Where the bytes of an answer's body go whose head is sent.
 
-    def __init__(self, fd: int) -> None:
+    ``check`` raises what ends it; it is asked right before each push.
+    """
+
+    def __init__(self, fd: int, check: Callable[[], None] | None = None) -> None:
         super().__init__(fd, select.POLLOUT)
+        self._check = check
 
     def push(self, fd: int, start: int, size: int) -> int:
         """Have the system send bytes of a file, in a thread; gives how many, maybe none.
 
-        Raises ContentInterrupted once nobody takes any more, OSError where the file can't be read.
+        Raises ContentInterrupted once nobody takes any more, OSError where the file can't be read,
+        and what ``check`` does.
         """
+        if self._check is not None:
+            self._check()
         with self._using():
             try:
                 return os.sendfile(self._socket.fileno(), fd, start, min(size, _PUSHED_BYTES_MAX))

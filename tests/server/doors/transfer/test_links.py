@@ -463,6 +463,29 @@ def test_a_download_under_way_ends_within_a_second_of_the_kill(alice, house):
     assert row["bytes"] == received
 
 
+def test_after_the_kill_was_answered_nothing_more_of_a_download_is_sent(alice, house):
+    """However fast it goes: no moment passes in which it is not looked at."""
+    file = alice.upload(alice.home(), "big.bin", BIG)
+    link = share(alice, file)
+
+    received, _ = house.cut_after_first(
+        link["url"], lambda: alice.delete(f"links/{link['id']}"), wait_seconds=0
+    )
+
+    assert 0 < received < len(BIG)
+
+
+def test_a_download_goes_on_while_others_change_what_it_was_judged_by(alice, house):
+    file = alice.upload(alice.home(), "big.bin", BIG)
+    link = share(alice, file)
+
+    received, _ = house.cut_after_first(
+        link["url"], lambda: alice.patch(f"links/{link['id']}", uses=9), wait_seconds=0
+    )
+
+    assert received == len(BIG)
+
+
 def test_a_download_under_way_outlives_the_links_expiry(alice, house, clock):
     file = alice.upload(alice.home(), "big.bin", BIG)
     link = share(alice, file)

@@ -23,7 +23,7 @@ from doorward.server.doors.transfer.headers import (
     unchanged,
 )
 from doorward.server.doors.transfer.outgoing import Outgoing
-from doorward.server.doors.transfer.watching import Watch, Welcome
+from doorward.server.doors.transfer.watching import DownloadEnded, Watch, Watched, Welcome
 from doorward.server.files.service import Opened
 from doorward.server.problems import ContentInterrupted
 from doorward.server.uploads.ports import BlobStore, Stretch
@@ -146,7 +146,7 @@ async def read_pieces(
 class Download(Response):
     """Sends a plan as its bytes are read; the head goes only when the first chunk is there.
 
-    ``welcome`` is judged again each moment until the end, and ``on_end`` is told how much was sent.
+    ``welcome`` is judged again before each piece until the end, and ``on_end`` is told how much was sent.
     """
 
     def __init__(
@@ -173,8 +173,9 @@ class Download(Response):
         try:
             with self._watch.over(self._welcome) as watched:
                 try:
-                    with suppress(ContentInterrupted):  # nobody reads any more
-                        await self._send(scope, send, gone)
+                    # Nobody reads any more, or nobody may.
+                    with suppress(ContentInterrupted, DownloadEnded):
+                        await self._send(scope, send, gone, watched)
                 except asyncio.CancelledError:
                     # Left unfinished, the connection is closed on what was announced.
                     if not watched.was_ended():
@@ -188,7 +189,9 @@ class Download(Response):
         if self._on_end is not None:
             await self._on_end(self._sent)
 
-    async def _send(self, scope: Scope, send: Send, gone: "asyncio.Future[None]") -> None:
+    async def _send(
+        self, scope: Scope, send: Send, gone: "asyncio.Future[None]", watched: Watched
+    ) -> None:
         first = b"" if scope["method"] == "HEAD" else await anext(self._chunks, b"")
         await send(
             {
@@ -198,7 +201,7 @@ class Download(Response):
             }
         )
         if scope["method"] != "HEAD":
-            outgoing = Outgoing(send, scope, self._count)
+            outgoing = Outgoing(send, scope, self._count, watched.check)
             await outgoing.send(first)
             async for chunk in self._chunks:
                 if gone.done():  # nobody reads any more: nothing more is read either

@@ -9,24 +9,35 @@ from doorward.server.uploads.ports import Stretch
 
 
 class Outgoing:
-    """Sends what a body is made of, and tells ``sent`` of every byte that went."""
+    """Sends what a body is made of, and tells ``sent`` of every byte that went.
 
-    def __init__(self, send: Send, scope: Scope, sent: Callable[[int], object]) -> None:
+    ``check`` raises what ends it; it is asked right before each piece, in whichever thread.
+    """
+
+    def __init__(
+        self,
+        send: Send,
+        scope: Scope,
+        sent: Callable[[int], object],
+        check: Callable[[], None],
+    ) -> None:
+        self._check = check
         self._send = send
         self._hand_over = scope.get("extensions", {}).get("doorward.send_stretch")
         self._sent = sent
 
     async def send(self, piece: bytes | Stretch) -> None:
-        """Send a piece; raises StorageFailed, ContentInterrupted."""
+        """Send a piece; raises StorageFailed, ContentInterrupted, and what ``check`` does."""
         if isinstance(piece, bytes):
             await self._send_chunk(piece)
         elif self._hand_over is not None:
-            await self._hand_over(piece, self._sent)
+            await self._hand_over(piece, self._sent, self._check)
         else:
             async with aclosing(piece.chunks()) as chunks:
                 async for chunk in chunks:
                     await self._send_chunk(chunk)
 
     async def _send_chunk(self, chunk: bytes) -> None:
+        self._check()
         await self._send({"type": "http.response.body", "body": chunk, "more_body": True})
         self._sent(len(chunk))

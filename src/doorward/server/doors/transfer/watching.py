@@ -1,6 +1,8 @@
-"""Downloads under way in this process, each judged again every moment and cut when a right goes.
+"""Downloads under way in this process, each judged again before every piece that is sent.
 
-One question asks about all of them, so that hundreds cost little more than one.
+So once it was said that a right is gone, nothing more is given to the network. Who reads nothing is
+sent nothing, and waits: those are looked at every moment, and cut. One question asks about all of
+them, so that hundreds cost little more than one.
 """
 
 import asyncio
@@ -29,13 +31,29 @@ class Welcome:
     still: Callable[[Tx], object]
 
 
-class Watched:
-    """One download under way."""
+class DownloadEnded(Exception):
+    """A right is gone by which a download went on."""
 
-    def __init__(self, welcome: Welcome) -> None:
+
+class Watched:
+    """One download under way; ``stands`` judges it."""
+
+    def __init__(self, welcome: Welcome, stands: Callable[["Watched"], bool]) -> None:
         self.welcome = welcome
+        self.evidence: object = None
+        self._stands = stands
+        self._began = False
         self._ended = False
         self._task = asyncio.current_task()
+
+    def check(self) -> None:
+        """Make sure that a piece may be sent, in whichever thread; raises DownloadEnded.
+
+        The first one comes with the answer to a request that was judged.
+        """
+        began, self._began = self._began, True
+        if self._ended or (began and not self._stands(self)):
+            raise DownloadEnded
 
     def end(self) -> None:
         """Cut it, wherever it waits."""
@@ -62,7 +80,7 @@ class Watch:
     @contextmanager
     def over(self, welcome: Welcome) -> Iterator[Watched]:
         """Watch the current task while the block runs."""
-        one = Watched(welcome)
+        one = Watched(welcome, self._stands)
         self._watched.append(one)
         if self._looking is None or self._looking.done():
             self._looking = asyncio.create_task(self._keep_looking())
@@ -70,6 +88,17 @@ class Watch:
             yield one
         finally:
             self._watched.remove(one)
+
+    def _stands(self, one: Watched) -> bool:
+        """Judge one at once, in whichever thread; what can't be judged does not stand."""
+        try:
+            one.evidence = self._store.judge(one.welcome.still, one.evidence)
+            return not self._revoked(one.welcome.who)
+        except Problem:
+            return False
+        except Exception:
+            log.exception("a download under way could not be judged, and ends")
+            return False
 
     async def _keep_looking(self) -> None:
         while self._watched:

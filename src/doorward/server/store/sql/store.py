@@ -1,6 +1,7 @@
 """The store of rows: commands go to the writer, looks to readers beside it."""
 
 import asyncio
+import sqlite3
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -9,6 +10,7 @@ from typing import TypeVar
 
 from sqlalchemy import Connection, Engine
 
+from doorward.server.store.sql.evidence import Evidence, Questions
 from doorward.server.store.sql.sqlite import begin_deferred
 from doorward.server.store.sql.transaction import SqlTx
 from doorward.server.store.sql.writer import Writer
@@ -39,6 +41,23 @@ class SqlStore:
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._readers, self._look, command)
 
+    def judge(self, command: Callable[[SqlTx], object], earlier: object = None) -> object:
+        """Run a command that judges, in this thread, unless what it read before reads the same.
+
+        Gives what it read, to be brought as ``earlier`` the next time. Raises what the command
+        raises, and where the rows can't be read what the driver does.
+        """
+        connection = self._reader()
+        driver = connection.connection.driver_connection
+        assert isinstance(driver, sqlite3.Connection)  # noqa: S101 - the engine's driver
+        if isinstance(earlier, Evidence) and earlier.holds(driver):
+            return earlier
+        questions: Questions = self._local.questions
+        with connection.begin():
+            with questions.kept() as asked:
+                command(self._begin(connection))
+            return Evidence(driver, asked)
+
     def post(self, command: Callable[[SqlTx], object]) -> None:
         """Run a command soon, in order, without waiting for it."""
         self._writer.post(command)
@@ -65,5 +84,6 @@ class SqlStore:
             connection.rollback()
             begin_deferred(connection)
             self._local.connection = connection
+            self._local.questions = Questions(connection)
             self._open.append(connection)
         return connection
