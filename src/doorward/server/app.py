@@ -18,7 +18,7 @@ from doorward.server.alerts.service import raise_alert, tell
 from doorward.server.attesting import Attesting
 from doorward.server.audit.keeping import HeadsFile, Trail
 from doorward.server.commands import Store
-from doorward.server.doors.asgi import App, Receive, Scope, Send, respond
+from doorward.server.doors.asgi import App, Message, Receive, Scope, Send, respond
 from doorward.server.doors.clerk import WEBHOOKS_PATH, ClerkDoor
 from doorward.server.doors.context import RequestContext
 from doorward.server.doors.documents import create_documents
@@ -37,6 +37,7 @@ from doorward.server.doors.limits.gate import Gate
 from doorward.server.doors.limits.limiting import Limiting
 from doorward.server.doors.limits.metering import Metering
 from doorward.server.doors.metrics import METRICS_PATH, MetricsDoor
+from doorward.server.doors.passage import Passage
 from doorward.server.doors.passwords import Passwords
 from doorward.server.doors.problem_json import Render, send_problem
 from doorward.server.doors.rest.app import PREFIX as REST
@@ -142,7 +143,7 @@ def create_app(settings: Settings, clock: Clock | None = None) -> App:
         (FASTIO, FastioDoor(tickets, PutDoor(house, receiver), parties)),
     ]
     if standin is not None:
-        below.append((f"{STANDIN}/", create_standin(standin, base_path=STANDIN)))
+        below.append((f"{STANDIN}/", _settling(create_standin(standin, base_path=STANDIN), house)))
     documents = create_documents(lambda: openapi_of(rest))
     exact: dict[str, App] = {METRICS_PATH: MetricsDoor(store, settings.metrics_allowed)}
     if (webhooks := hearing.door(house)) is not None:
@@ -306,6 +307,20 @@ class _Hearing:
         return ClerkDoor(house, self._secret, self.told, self._state, self._now, self._roles)
 
 
+def _settling(door: App, house: House) -> App:
+    """Have what ends there take effect on downloads under way before it is answered."""
+
+    async def settling(scope: Scope, receive: Receive, send: Send) -> None:
+        async def settled(message: Message) -> None:
+            if message["type"] == "http.response.start" and scope["method"] not in {"GET", "HEAD"}:
+                await house.passage.empty()
+            await send(message)
+
+        await door(scope, receive, settled)
+
+    return settling
+
+
 def _standin(settings: Settings, clock: Clock | None) -> Standin | None:
     if not settings.standin:
         return None
@@ -343,7 +358,7 @@ def _house(
     limiting: Limiting,
     trail: Trail,
 ) -> House:
-    parts, revoked = parts_of(blobs), hearing.revoked
+    parts, revoked, passage = parts_of(blobs), hearing.revoked, Passage(settings.data)
     return House(
         store=store,
         blobs=blobs,
@@ -353,7 +368,8 @@ def _house(
         clock=now,
         revoked=revoked,
         knocks=Knocks(store),
-        watch=Watch(store, revoked),
+        watch=Watch(store, revoked, passage),
+        passage=passage,
         thumbnails=Thumbnails(blobs, ThumbnailCache(settings.data / "thumbnails")),
         passwords=Passwords(),
         uses=KeyUses(store, _thresholds(settings)),

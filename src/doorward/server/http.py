@@ -1,7 +1,7 @@
 """The HTTP server's protocol with a bound on heads, and without needless copies of bodies."""
 
 from collections.abc import Callable, Iterable, Mapping
-from contextlib import closing
+from contextlib import closing, nullcontext
 from functools import partial
 from typing import Any
 
@@ -9,7 +9,7 @@ import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from doorward.server.problems import ContentInterrupted
-from doorward.server.straight import Inlet, Outlet
+from doorward.server.straight import Inlet, Outlet, Piece
 from doorward.server.uploads.ports import Stretch
 
 HEAD_BYTES_MAX = 64 * 1024
@@ -129,12 +129,11 @@ class BoundedHttp(HttpToolsProtocol):
         cycle: RequestResponseCycle,
         stretch: Stretch,
         sent: Callable[[int], object],
-        check: Callable[[], None] | None = None,
+        piece: Piece = nullcontext,
     ) -> None:
         """Send bytes of a file behind what is sent of an answer whose length was announced.
 
-        Raises ContentInterrupted once nobody reads any more, and what the stretch and ``check`` do,
-        which is asked right before bytes go.
+        Raises ContentInterrupted once nobody reads any more, and what the stretch and ``piece`` do.
         """
 
         def count(size: int) -> None:
@@ -146,7 +145,7 @@ class BoundedHttp(HttpToolsProtocol):
         await self.flow.drain()
         if cycle.disconnected:
             raise ContentInterrupted
-        with closing(Outlet(self._fd(), check)) as self._outlet:
+        with closing(Outlet(self._fd(), piece)) as self._outlet:
             try:
                 await stretch.send(self._outlet, count)
             except ContentInterrupted:

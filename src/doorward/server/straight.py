@@ -10,9 +10,11 @@ import select
 import socket
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 
 from doorward.server.problems import ContentInterrupted
+
+Piece = Callable[[], AbstractContextManager[None]]
 
 PIECE_BYTES = 64 * 1024
 # A reader as fast as the disk would otherwise have one call send a whole file.
@@ -183,22 +185,20 @@ class Inlet(_Shared):
 class Outlet(_Shared):
     """Where the bytes of an answer's body go whose head is sent.
 
-    ``check`` raises what ends it; it is asked right before each push.
+    Each push happens inside a ``piece``, which raises what ends it.
     """
 
-    def __init__(self, fd: int, check: Callable[[], None] | None = None) -> None:
+    def __init__(self, fd: int, piece: Piece = nullcontext) -> None:
         super().__init__(fd, select.POLLOUT)
-        self._check = check
+        self._piece = piece
 
     def push(self, fd: int, start: int, size: int) -> int:
         """Have the system send bytes of a file, in a thread; gives how many, maybe none.
 
         Raises ContentInterrupted once nobody takes any more, OSError where the file can't be read,
-        and what ``check`` does.
+        and what ``piece`` does.
         """
-        if self._check is not None:
-            self._check()
-        with self._using():
+        with self._using(), self._piece():
             try:
                 return os.sendfile(self._socket.fileno(), fd, start, min(size, _PUSHED_BYTES_MAX))
             except BlockingIOError:

@@ -70,6 +70,7 @@ class ClerkDoor:
             await self._house.knocks.record(knock(scope), problem)
             await send_problem(send, problem, origin.request_id)
             return
+        await self._house.passage.empty()
         await respond(send, 204, [])
 
     async def _verified(self, scope: Scope, receive: Receive) -> Event:

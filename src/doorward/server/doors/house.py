@@ -12,6 +12,7 @@ from doorward.server.doors.knocks import Knocks
 from doorward.server.doors.limits.limiting import Limiting
 from doorward.server.doors.limits.metering import Metering
 from doorward.server.doors.limits.moving import Moving
+from doorward.server.doors.passage import Passage
 from doorward.server.doors.passwords import Passwords
 from doorward.server.doors.transfer.watching import Watch
 from doorward.server.doors.uses import KeyUses
@@ -47,6 +48,7 @@ class House:
     revoked: Callable[[Caller], bool]
     knocks: Knocks
     watch: Watch
+    passage: Passage
     thumbnails: Thumbnails
     passwords: Passwords
     uses: KeyUses

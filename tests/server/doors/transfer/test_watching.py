@@ -2,6 +2,7 @@
 
 import asyncio
 
+from doorward.server.doors.passage import Passage
 from doorward.server.doors.transfer import watching
 from doorward.server.doors.transfer.watching import Watch, Welcome
 from doorward.server.permission.caller import Caller, Credential, Origin
@@ -28,7 +29,7 @@ def test_a_download_that_can_not_be_judged_is_cut_and_the_others_are_judged(hous
         raise LinkEnded
 
     async def all_of_them():
-        watch = Watch(house.store(), lambda _: False)
+        watch = Watch(house.store(), lambda _: False, Passage(house.data))
         downloads = (watched(watch, Welcome(ALICE, still)) for still in (broken, ended))
         async with asyncio.timeout(30):
             return await asyncio.gather(*downloads)
@@ -43,7 +44,7 @@ def test_where_nobody_can_say_what_is_revoked_every_download_ends(house, monkeyp
         raise Busy
 
     async def all_of_them():
-        watch = Watch(house.store(), unknown)
+        watch = Watch(house.store(), unknown, Passage(house.data))
         downloads = (watched(watch, Welcome(ALICE, lambda _: None)) for _ in range(2))
         async with asyncio.timeout(5):
             return await asyncio.gather(*downloads)

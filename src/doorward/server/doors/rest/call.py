@@ -25,6 +25,24 @@ from doorward.server.problems import (
 T = TypeVar("T")
 
 
+# By any of these somebody may lose what they had.
+_ENDING = frozenset(
+    {
+        Action.WORKSPACE_DELETE,
+        Action.MEMBER_ADD,
+        Action.MEMBER_UPDATE,
+        Action.MEMBER_REMOVE,
+        Action.MEMBER_LEAVE,
+        Action.FILE_DELETE,
+        Action.LINK_UPDATE,
+        Action.LINK_KILL,
+        Action.KEY_UPDATE,
+        Action.KEY_REVOKE,
+        Action.TOKEN_REVOKE,
+    }
+)
+
+
 @dataclass(slots=True)
 class Call:
     """Who asks, for what, of which house."""
@@ -89,8 +107,11 @@ class Call:
     async def change(
         self, command: Callable[[Tx], T], on: Target | None = None, **details: Json
     ) -> T:
-        """Change, audited."""
-        return await change(self.house.store, self._attempt(on, details), command)
+        """Change, audited; what ends is over for downloads under way too when this returns."""
+        changed = await change(self.house.store, self._attempt(on, details), command)
+        if self.action in _ENDING:
+            await self.house.passage.empty()
+        return changed
 
     async def through(self, doing: Awaitable[T], on: Target) -> T:
         """Wait for what takes several transactions and audits its own success."""

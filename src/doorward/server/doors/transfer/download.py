@@ -201,7 +201,7 @@ class Download(Response):
             }
         )
         if scope["method"] != "HEAD":
-            outgoing = Outgoing(send, scope, self._count, watched.check)
+            outgoing = Outgoing(send, scope, self._count, watched.piece)
             await outgoing.send(first)
             async for chunk in self._chunks:
                 if gone.done():  # nobody reads any more: nothing more is read either

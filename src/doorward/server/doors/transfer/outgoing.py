@@ -1,7 +1,7 @@
 """The body of one answer: as ASGI's pieces, or straight from the disk where the server can."""
 
 from collections.abc import Callable
-from contextlib import aclosing
+from contextlib import AbstractContextManager, aclosing
 
 from starlette.types import Scope, Send
 
@@ -11,7 +11,7 @@ from doorward.server.uploads.ports import Stretch
 class Outgoing:
     """Sends what a body is made of, and tells ``sent`` of every byte that went.
 
-    ``check`` raises what ends it; it is asked right before each piece, in whichever thread.
+    Each piece goes inside a ``piece``, in whichever thread, which raises what ends it.
     """
 
     def __init__(
@@ -19,25 +19,26 @@ class Outgoing:
         send: Send,
         scope: Scope,
         sent: Callable[[int], object],
-        check: Callable[[], None],
+        piece: Callable[[], AbstractContextManager[None]],
     ) -> None:
-        self._check = check
+        self._piece = piece
         self._send = send
         self._hand_over = scope.get("extensions", {}).get("doorward.send_stretch")
         self._sent = sent
 
     async def send(self, piece: bytes | Stretch) -> None:
-        """Send a piece; raises StorageFailed, ContentInterrupted, and what ``check`` does."""
+        """Send a piece; raises StorageFailed, ContentInterrupted, and what ``piece`` does."""
         if isinstance(piece, bytes):
             await self._send_chunk(piece)
         elif self._hand_over is not None:
-            await self._hand_over(piece, self._sent, self._check)
+            await self._hand_over(piece, self._sent, self._piece)
         else:
             async with aclosing(piece.chunks()) as chunks:
                 async for chunk in chunks:
                     await self._send_chunk(chunk)
 
     async def _send_chunk(self, chunk: bytes) -> None:
-        self._check()
+        with self._piece():  # and not while it waits for whoever reads slowly
+            pass
         await self._send({"type": "http.response.body", "body": chunk, "more_body": True})
         self._sent(len(chunk))

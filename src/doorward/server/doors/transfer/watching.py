@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from doorward.server.commands import Store, Tx
+from doorward.server.doors.passage import Passage
 from doorward.server.permission.caller import Caller
 from doorward.server.problems import Problem
 
@@ -38,22 +39,29 @@ class DownloadEnded(Exception):
 class Watched:
     """One download under way; ``stands`` judges it."""
 
-    def __init__(self, welcome: Welcome, stands: Callable[["Watched"], bool]) -> None:
+    def __init__(
+        self, welcome: Welcome, passage: Passage, stands: Callable[["Watched"], bool]
+    ) -> None:
         self.welcome = welcome
+        self._passage = passage
         self.evidence: object = None
         self._stands = stands
         self._began = False
         self._ended = False
         self._task = asyncio.current_task()
 
-    def check(self) -> None:
-        """Make sure that a piece may be sent, in whichever thread; raises DownloadEnded.
+    @contextmanager
+    def piece(self) -> Iterator[None]:
+        """Judge, and send a piece in the block, in whichever thread; raises DownloadEnded.
 
-        The first one comes with the answer to a request that was judged.
+        Whoever ends something waits for those in between. The first piece comes with the answer to
+        a request that was judged.
         """
-        began, self._began = self._began, True
-        if self._ended or (began and not self._stands(self)):
-            raise DownloadEnded
+        with self._passage.inside():
+            began, self._began = self._began, True
+            if self._ended or (began and not self._stands(self)):
+                raise DownloadEnded
+            yield
 
     def end(self) -> None:
         """Cut it, wherever it waits."""
@@ -71,8 +79,9 @@ class Watched:
 class Watch:
     """The downloads of one process."""
 
-    def __init__(self, store: Store, revoked: Callable[[Caller], bool]) -> None:
+    def __init__(self, store: Store, revoked: Callable[[Caller], bool], passage: Passage) -> None:
         self._store = store
+        self._passage = passage
         self._revoked = revoked
         self._watched: list[Watched] = []
         self._looking: asyncio.Task[None] | None = None
@@ -80,7 +89,7 @@ class Watch:
     @contextmanager
     def over(self, welcome: Welcome) -> Iterator[Watched]:
         """Watch the current task while the block runs."""
-        one = Watched(welcome, self._stands)
+        one = Watched(welcome, self._passage, self._stands)
         self._watched.append(one)
         if self._looking is None or self._looking.done():
             self._looking = asyncio.create_task(self._keep_looking())
