@@ -1,6 +1,7 @@
 """Downloads under way are judged each by itself: one that can't be is cut, and hides no other."""
 
 import asyncio
+import threading
 
 from doorward.server.doors.passage import Passage
 from doorward.server.doors.transfer import watching
@@ -50,3 +51,25 @@ def test_where_nobody_can_say_what_is_revoked_every_download_ends(house, monkeyp
             return await asyncio.gather(*downloads)
 
     assert house.client.portal.call(all_of_them) == [True, True]
+
+
+def test_what_follows_a_download_is_not_cut_by_a_look_that_began_before_its_end(house, monkeypatch):
+    monkeypatch.setattr(watching, "LOOK_SECONDS", 0)
+    looking, left = threading.Event(), threading.Event()
+
+    def ended(_):
+        looking.set()
+        assert left.wait(30)
+        raise LinkEnded
+
+    async def goes_on():
+        watch = Watch(house.store(), lambda _: False, Passage(house.data))
+        with watch.over(Welcome(ALICE, ended)):
+            while not looking.is_set():
+                await asyncio.sleep(0)
+        left.set()
+        async with asyncio.timeout(30):
+            await watch._looking
+        return asyncio.current_task().cancelling()
+
+    assert house.client.portal.call(goes_on) == 0

@@ -69,6 +69,10 @@ class Watched:
             self._ended = True
             self._task.cancel()
 
+    def leave(self) -> None:
+        """Be out of reach: what the task does afterwards is not to be cut."""
+        self._task = None
+
     def was_ended(self) -> bool:
         """Say whether a cancellation was our own, and take that one back."""
         if self._ended and self._task is not None:
@@ -96,6 +100,7 @@ class Watch:
         try:
             yield one
         finally:
+            one.leave()
             self._watched.remove(one)
 
     def _stands(self, one: Watched) -> bool:
