@@ -2,7 +2,6 @@
 
 import asyncio
 import tempfile
-from collections import defaultdict
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -69,28 +68,29 @@ def revoke(
 
 
 def _show(found: dict[str, Any], findings: "Findings") -> None:
-    from doorward.cli.revoking.findings import histogram, summary, table
+    from doorward.cli.revoking.findings import histogram, table
 
     size = found["size"]
-    by_door: dict[str, list[float]] = defaultdict(list)
-    for (door, _), times in findings.accepted.items():
-        by_door[door] += times
-    lines = [
+    head = (
         f"{size['revocations']} revocations in {found['seconds']} s, {size['workers']} workers "
         f"({found['workers_met']} met), {size['uploads']} uploads in flight, "
-        f"{found['sessions_refreshed']} tokens refreshed",
+        f"{found['sessions_refreshed']} tokens refreshed"
+    )
+    lines = [
+        head,
         "",
         "When the last thing that was accepted had been sent, in ms from the call's answer:",
         *table(findings.accepted),
+        *histogram([time for times in findings.accepted.values() for time in times]),
         "",
         "How long connections outlived it, in ms (none of what came by them counts):",
         *table(findings.cut),
         *histogram([time for times in findings.cut.values() for time in times]),
         "",
         "How long the revoking calls took, in ms:",
-        *(f"  {kind:<20} {summary(times)}" for kind, times in sorted(findings.calls.items())),
+        *table({("call", kind): times for kind, times in findings.calls.items()}),
         "",
-        f"Of a download, up to {max(findings.left, default=0)} bytes had been handed to the system.",
+        f"Handed to the system of a download before: up to {max(findings.left, default=0)} bytes.",
         f"Violations: {len(findings.violations)}",
         *(f"  {line}" for line in findings.violations[:_SHOWN_MAX]),
     ]

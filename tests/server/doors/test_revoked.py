@@ -119,7 +119,7 @@ def test_without_the_file_of_revocations_nobody_is_told_that_a_token_has_ended(h
     assert problem(agent.post("token/revoke", token=lent.secret)) == (503, "busy")
 
 
-def test_a_token_whose_end_does_not_fit_on_the_disk_is_not_said_to_have_ended(house, alice):
+def test_a_token_whose_end_does_not_fit_on_the_disk_is_not_said_to_have_ended(alice):
     agent = alice.key("files:read")
     lent = alice.lend(agent)
     assert lent.get("me").status_code == 200
@@ -132,7 +132,7 @@ def test_a_token_whose_end_does_not_fit_on_the_disk_is_not_said_to_have_ended(ho
     assert lent.get("me").status_code == 401
 
 
-def test_a_key_whose_end_does_not_fit_on_the_disk_is_not_said_to_have_ended(house, alice):
+def test_a_key_whose_end_does_not_fit_on_the_disk_is_not_said_to_have_ended(alice):
     agent, other = alice.key("files:read"), alice.key("keys:manage")
 
     with no_room():

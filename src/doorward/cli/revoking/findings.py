@@ -1,10 +1,11 @@
 """What was measured, and what must not have been."""
 
-from collections import defaultdict
+from bisect import bisect_right
+from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from typing import Any
 
-_STEPS_MS = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000)
+_STEPS_MS = (-200, -100, -50, -20, -10, -5, -2, 0, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000)
 
 
 @dataclass(slots=True)
@@ -63,11 +64,7 @@ def table(times: dict[tuple[str, str], list[float]]) -> list[str]:
 
 def histogram(times: list[float]) -> list[str]:
     """Give how many were how late, a line for each step that has any."""
-    counted: dict[int, int] = defaultdict(int)
-    for time in times:
-        counted[
-            next((n for n, step in enumerate(_STEPS_MS) if time * 1000 < step), len(_STEPS_MS))
-        ] += 1
+    counted = Counter(bisect_right(_STEPS_MS, time * 1000) for time in times)
     widest = max(counted.values(), default=1)
     names = [*(f"< {step} ms" for step in _STEPS_MS), f">= {_STEPS_MS[-1]} ms"]
     return [

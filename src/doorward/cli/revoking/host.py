@@ -29,7 +29,7 @@ class Host:
         self._log = data.with_name(data.name + ".log").open("w+b")
         ours = ("DOORWARD_", "CLERK_", "FASTIO_")
         environ = {name: text for name, text in os.environ.items() if not name.startswith(ours)}
-        self._process = subprocess.Popen(
+        self._process = subprocess.Popen(  # noqa: S603 - ourselves
             [
                 *(sys.executable, "-m", "doorward", "serve", "--port", "0"),
                 *("--data", str(data), "--workers", str(workers)),

@@ -19,8 +19,9 @@ from doorward.cli.revoking.world import World
 
 _BEFORE_SECONDS = (0.03, 0.15)
 _LINGER_SECONDS = 2.0  # for which what was bought goes on being tried after the end
-_REFUSED_TIMES = 3
+_REFUSED_TIMES = 1  # at each door, over each connection
 _CONNECTING_MAX = 200
+_HELD_BY_EACH = 2  # connections
 _MAKING_AT_ONCE = 3
 
 
@@ -81,12 +82,12 @@ class Bench:
             port = await wire.open()
             answer = await wire.ask("GET", "/healthz")
             holder = holder_of(port, host.port, workers) if answer.accepted else None
-            if holder is None or held.get(holder, 0) < 2:
+            if holder is None or held.get(holder, 0) < _HELD_BY_EACH:
                 held[holder or -number] = held.get(holder or -number, 0) + 1
                 wires.append(wire)
             else:
                 wire.close()
-            if len(wires) >= 2 * self.size.workers:
+            if len(wires) >= _HELD_BY_EACH * self.size.workers:
                 break
         self.findings.met = sum(1 for holder in held if holder > 0)
         return wires

@@ -4,6 +4,7 @@ import asyncio
 import socket
 import time
 from dataclasses import dataclass
+from http import HTTPStatus
 from urllib.parse import urlsplit
 
 from doorward.cli.revoking.sockets import in_flight
@@ -80,7 +81,7 @@ class Sending:
                 self._send(writer)
                 await asyncio.sleep(_BUSY_SECONDS if self.busy else _IDLE_SECONDS)
             head = (await reader.readuntil(b"\r\n\r\n")).lower()
-            if status_of(head) != 204:
+            if status_of(head) != HTTPStatus.NO_CONTENT:
                 return _told(head)
             self.acknowledged.append((time.perf_counter(), _offset_of(head)))
         return "stopped"
@@ -126,7 +127,7 @@ class Reading:
         """Connect and ask, and go on from there in a task."""
         loop = asyncio.get_running_loop()
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BUFFER_BYTES)
-        self._socket.setblocking(False)
+        self._socket.settimeout(0)
         await loop.sock_connect(self._socket, (self._url.hostname, self._url.port))
         head = (
             f"GET {self._url.path}?{self._url.query} HTTP/1.1\r\nHost: {self._url.netloc}\r\n\r\n"
@@ -134,12 +135,14 @@ class Reading:
         await loop.sock_sendall(self._socket, head.encode())
         first = await loop.sock_recv(self._socket, 8 << 10)
         self.read.append((time.perf_counter(), len(first)))
-        if status_of(first) != 200:
+        if status_of(first) != HTTPStatus.OK:
             self.ended = Ended(time.perf_counter(), _told(first))
         self.task = asyncio.create_task(self._run(length_of(first.lower())))
 
     def reachable(self) -> int | None:
         """Say how many bytes we may have in the end, if the server sends nothing from now on."""
+        if self.ended is not None:
+            return self.total
         flying = in_flight(self._socket.getsockname()[1], self._url.port or 0)
         return None if flying is None else self.total + flying
 

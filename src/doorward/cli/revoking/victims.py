@@ -59,7 +59,7 @@ async def make_victim(world: World, kind: Kind, random: Random) -> Victim:
     ways = await _MAKERS[kind](world, person)
     declared = await world.declare(ways.bearer(), UPLOAD_BYTES)
     link = await world.share(ways.bearer())
-    sending = Sending(declared["url"], parts=random.random() < 0.5)
+    sending = Sending(declared["url"], parts=random.choice((True, False)))
     transfers = Transfers(declared["id"], sending, Reading(link["url"]))
     victim = Victim(kind, ways, transfers)
     victim.doors = {

@@ -4,6 +4,7 @@ import asyncio
 import json
 import time
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Any
 
 _PATIENCE_SECONDS = 30.0
@@ -21,7 +22,7 @@ class Answer:
     @property
     def accepted(self) -> bool:
         """Whether the server did what was asked for."""
-        return 200 <= self.status < 300
+        return HTTPStatus.OK <= self.status < HTTPStatus.MULTIPLE_CHOICES
 
     @property
     def json(self) -> Any:

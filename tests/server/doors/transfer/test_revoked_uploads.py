@@ -2,6 +2,7 @@
 
 import asyncio
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import pytest
 
@@ -17,42 +18,51 @@ class Upload:
     end: object
 
 
-def of_a_session(house, alice, bob, shared):
-    declared = bob.declare(shared, "a.txt", 10)
-    trail = alice.get("audit", params={"workspace": shared}).json()["data"]
+class There(NamedTuple):
+    """A house with Alice's workspace, which Bob may edit in."""
+
+    house: object
+    alice: object
+    bob: object
+    shared: str
+
+
+def of_a_session(there):
+    declared = there.bob.declare(there.shared, "a.txt", 10)
+    trail = there.alice.get("audit", params={"workspace": there.shared}).json()["data"]
     session = next(row for row in trail if row["action"] == "upload:create")["credential"]["id"]
-    return declared, lambda: house.standin.revoke(session)
+    return declared, lambda: there.house.standin.revoke(session)
 
 
-def of_a_key(house, alice, bob, shared):
-    key = bob.key("files:write")
-    return key.declare(shared, "a.txt", 10), lambda: bob.delete(f"keys/{key.id}")
+def of_a_key(there):
+    key = there.bob.key("files:write")
+    return key.declare(there.shared, "a.txt", 10), lambda: there.bob.delete(f"keys/{key.id}")
 
 
-def of_a_token(house, alice, bob, shared):
-    lent = bob.lend(bob.key("files:write"))
+def of_a_token(there):
+    lent = there.bob.lend(there.bob.key("files:write"))
     return (
-        lent.declare(shared, "a.txt", 10),
-        lambda: bob.post("token/revoke", token=lent.secret),
+        lent.declare(there.shared, "a.txt", 10),
+        lambda: there.bob.post("token/revoke", token=lent.secret),
     )
 
 
-def of_a_member(house, alice, bob, shared):
-    declared = bob.declare(shared, "a.txt", 10)
-    return declared, lambda: alice.delete(f"workspaces/{shared}/members/user_bob")
+def of_a_member(there):
+    declared = there.bob.declare(there.shared, "a.txt", 10)
+    return declared, lambda: there.alice.delete(f"workspaces/{there.shared}/members/user_bob")
 
 
-def of_a_link(house, alice, bob, shared):
-    declared = bob.declare(shared, "a.txt", 10)
-    (row,) = bob.get("links", params={"resource": declared.json()["id"]}).json()["data"]
-    return declared, lambda: bob.delete(f"links/{row['id']}")
+def of_a_link(there):
+    declared = there.bob.declare(there.shared, "a.txt", 10)
+    (row,) = there.bob.get("links", params={"resource": declared.json()["id"]}).json()["data"]
+    return declared, lambda: there.bob.delete(f"links/{row['id']}")
 
 
 @pytest.fixture(params=[of_a_session, of_a_key, of_a_token, of_a_member, of_a_link])
 def upload(request, house, alice, bob):
     shared = alice.post("workspaces", name="Plans").json()["id"]
     alice.post(f"workspaces/{shared}/members", user_id="user_bob", role="editor")
-    declared, end = request.param(house, alice, bob, shared)
+    declared, end = request.param(There(house, alice, bob, shared))
     assert declared.status_code == 201, declared.text
 
     return Upload(declared.json()["id"], declared.json()["url"], end)

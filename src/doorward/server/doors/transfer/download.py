@@ -146,7 +146,8 @@ async def read_pieces(
 class Download(Response):
     """Sends a plan as its bytes are read; the head goes only when the first chunk is there.
 
-    ``welcome`` is judged again before each piece until the end, and ``on_end`` is told how much was sent.
+    ``welcome`` is judged again before each piece until the end, and ``on_end`` is told how much was
+    sent.
     """
 
     def __init__(
