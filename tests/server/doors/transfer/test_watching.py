@@ -65,8 +65,7 @@ def test_what_follows_a_download_is_not_cut_by_a_look_that_began_before_its_end(
     async def goes_on():
         watch = Watch(house.store(), lambda _: False, Passage(house.data))
         with watch.over(Welcome(ALICE, ended)):
-            while not looking.is_set():
-                await asyncio.sleep(0)
+            assert await asyncio.to_thread(looking.wait, 30)
         left.set()
         async with asyncio.timeout(30):
             await watch._looking
