@@ -39,6 +39,8 @@ _ENDING = frozenset(
         Action.KEY_UPDATE,
         Action.KEY_REVOKE,
         Action.TOKEN_REVOKE,
+        Action.TRANSFER_CLAIM,
+        Action.TRANSFER_UNDO,
     }
 )
 

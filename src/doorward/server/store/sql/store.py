@@ -55,7 +55,7 @@ class SqlStore:
         questions: Questions = self._local.questions
         with connection.begin():
             with questions.kept() as asked:
-                command(self._begin(connection))
+                command(SqlTx(connection, self._clock()))
             return Evidence(driver, asked)
 
     def post(self, command: Callable[[SqlTx], object]) -> None:
