@@ -8,7 +8,9 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
+from urllib.parse import urlsplit
 
+from doorward.clerk.publishable import PublishableKey
 from doorward.clerk.revocation import KEEP_SECONDS, Revocations
 from doorward.clerk.state.record import StateUnavailable
 from doorward.clerk.state.sqlite import SqliteState
@@ -37,6 +39,8 @@ from doorward.server.doors.limits.gate import Gate
 from doorward.server.doors.limits.limiting import Limiting
 from doorward.server.doors.limits.metering import Metering
 from doorward.server.doors.metrics import METRICS_PATH, MetricsDoor
+from doorward.server.doors.oauth.desk import PREFIXES as OAUTH
+from doorward.server.doors.oauth.desk import Desk, OAuthDoor, SignIn
 from doorward.server.doors.passage import Passage
 from doorward.server.doors.passwords import Passwords
 from doorward.server.doors.problem_json import Render, send_problem
@@ -67,15 +71,20 @@ from doorward.server.limits.memory import MemoryLimits
 from doorward.server.limits.ports import Limiter
 from doorward.server.links.urls import DOWNLOAD_PATH, UrlSigner
 from doorward.server.links.urls import UPLOAD_PATH as TRANSFER
+from doorward.server.oauth.ports import GrantIndex
+from doorward.server.oauth.proving import GrantProver
+from doorward.server.oauth.rules import Rules
 from doorward.server.outbound.sending import Outbound
 from doorward.server.problems import Busy, Problem, RouteNotFound
-from doorward.server.settings import Settings
+from doorward.server.settings import Settings, is_loopback
 from doorward.server.store.blobs.opening import Blobs, open_blobs, parts_of
+from doorward.server.store.sql.grant_index import SqlGrantIndex
 from doorward.server.store.sql.key_index import SqlKeyIndex
 from doorward.server.store.sql.sqlite import open_engine
 from doorward.server.store.sql.store import SqlStore
 from doorward.server.sweeper import keep_looking, keep_sweeping
 from doorward.server.tokens.delegation import DelegationProver
+from doorward.server.tokens.proving import TokenProver
 from doorward.server.tokens.signing import TokenSigner
 from doorward.server.transfers.tokens import ClaimTokens
 from doorward.server.uploads.model import Limits
@@ -100,13 +109,13 @@ def create_app(settings: Settings, clock: Clock | None = None) -> App:
     standin = _standin(settings, clock)
     now = _clock(clock)
     engine = open_engine(settings.database, durable=settings.durable)
-    store, index = SqlStore(engine, now), SqlKeyIndex(engine)
+    store, index, grants = SqlStore(engine, now), SqlKeyIndex(engine), SqlGrantIndex(engine)
     blobs = open_blobs(settings)
-    hearing = _Hearing(settings, standin, clock, index)
+    hearing = _Hearing(settings, standin, clock, index, grants)
     guard = _guard(settings, standin, hearing.revoked, clock)
     limiter = _limiter(settings, clock)
     limiting = Limiting(limiter, settings.limits, by_address=settings.knows_addresses)
-    credentials = _Credentials(settings, guard, index)
+    credentials = _Credentials(settings, guard, index, grants)
     house = _house(settings, store, blobs, hearing, now, credentials, limiting, trail)
     receiver = Receiver(house)
     outbound = Outbound(settings.outbound_allowed)
@@ -142,6 +151,9 @@ def create_app(settings: Settings, clock: Clock | None = None) -> App:
         (DOWNLOAD_PATH, LinkDoor(house)),
         (FASTIO, FastioDoor(tickets, PutDoor(house, receiver), parties)),
     ]
+    if _is_safe(settings.public_url):
+        oauth = OAuthDoor(_desk(settings, standin, house, outbound, parties))
+        below += [(prefix, oauth) for prefix in OAUTH]
     if standin is not None:
         below.append((f"{STANDIN}/", _settling(create_standin(standin, base_path=STANDIN), house)))
     documents = create_documents(lambda: openapi_of(rest))
@@ -281,7 +293,12 @@ class _Hearing:
     """
 
     def __init__(
-        self, settings: Settings, standin: Standin | None, clock: Clock | None, keys: KeyIndex
+        self,
+        settings: Settings,
+        standin: Standin | None,
+        clock: Clock | None,
+        keys: KeyIndex,
+        grants: GrantIndex,
     ) -> None:
         self._secret = settings.clerk.webhook_secret
         self._roles = settings.organization_roles
@@ -291,7 +308,7 @@ class _Hearing:
         keep = max(KEEP_SECONDS, settings.link_seconds_max, settings.upload_life_seconds)
         self.told = Revocations(self._state, keep_seconds=keep, now=self._now)
         issuer = StandinRevocations(settings.data / "standin") if standin else None
-        self.revoked = Revoked(self.told, issuer, keys, _clock(clock))
+        self.revoked = Revoked(self.told, issuer, keys, grants, _clock(clock))
 
     async def end_token(self, token_id: str) -> None:
         """End a token, and what it bought, which may live longer than it; raises Busy."""
@@ -330,11 +347,14 @@ def _standin(settings: Settings, clock: Clock | None) -> Standin | None:
 class _Credentials:
     """What judges credentials: the toolkit's guard, and what reads our own."""
 
-    def __init__(self, settings: Settings, guard: ClerkAuth, index: KeyIndex) -> None:
+    def __init__(
+        self, settings: Settings, guard: ClerkAuth, index: KeyIndex, grants: GrantIndex
+    ) -> None:
         secret = settings.secret.encode()
         self._settings = settings
         self._guard = guard
         self._index = index
+        self._grants = grants
         self.sealer = Sealer(secret, "keys")
         self.tokens = TokenSigner(Sealer(secret, "tokens").key, settings.public_url)
 
@@ -342,10 +362,46 @@ class _Credentials:
         """Give who finds out who asks."""
         provers = (
             KeyProver(self._index, self.sealer, self._settings.key_environments),
-            DelegationProver(self.tokens, self._index),
+            TokenProver(self.tokens, (DelegationProver(self._index), GrantProver(self._grants))),
         )
         roles = self._settings.organization_roles
         return Identities(self._guard, provers, roles, now, revoked.since_proved)
+
+
+def _desk(
+    settings: Settings,
+    standin: Standin | None,
+    house: House,
+    outbound: Outbound,
+    parties: tuple[str, ...],
+) -> Desk:
+    secret = settings.secret.encode()
+    public = urlsplit(settings.public_url)
+    origins = {f"{public.scheme}://{public.netloc}"} | (set(parties) if standin else set())
+    return Desk(
+        house=house,
+        rules=Rules(
+            settings.public_url, Sealer(secret, "oauth"), house.tokens, settings.oauth_token_seconds
+        ),
+        outbound=outbound,
+        tickets=TokenSigner(Sealer(secret, "consent").key, settings.public_url),
+        sign_in=_sign_in(settings, standin),
+        origins=frozenset(origins),
+        registration=settings.oauth_registration,
+    )
+
+
+def _sign_in(settings: Settings, standin: Standin | None) -> SignIn:
+    key = settings.clerk.publishable_key
+    if standin is not None or key is None:
+        return SignIn(standin=None if standin is None else STANDIN)
+    return SignIn(publishable_key=key, frontend_api=PublishableKey.parse(key).frontend_api)
+
+
+def _is_safe(public_url: str) -> bool:
+    """Say whether codes and tokens may travel to an address: over TLS, or within the machine."""
+    parts = urlsplit(public_url)
+    return parts.scheme == "https" or is_loopback(parts.hostname or "")
 
 
 def _house(

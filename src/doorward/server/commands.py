@@ -9,6 +9,7 @@ from doorward.server.alerts.ports import AlertTx
 from doorward.server.audit.model import Attempt, Target
 from doorward.server.audit.service import record, record_problem
 from doorward.server.integrity.ports import IntegrityTx
+from doorward.server.oauth.ports import OAuthTx
 from doorward.server.permission.judgement import Judgement
 from doorward.server.problems import Internal, Problem
 from doorward.server.transfers.ports import TransferTx
@@ -18,7 +19,7 @@ T = TypeVar("T")
 log = logging.getLogger("doorward.commands")
 
 
-class Tx(IntegrityTx, AlertTx, TransferTx, Protocol):
+class Tx(IntegrityTx, OAuthTx, AlertTx, TransferTx, Protocol):
     """A transaction over everything."""
 
 
@@ -125,7 +126,7 @@ def placed(tx: Tx, attempt: Attempt) -> Attempt:
     if target.kind == "upload":
         upload = tx.uploads.get(target.id)
         workspace_id = upload.workspace_id if upload else None
-    elif target.kind in {"key", "token"}:
+    elif target.kind in {"key", "token", "client", "grant"}:
         workspace_id = None
     elif target.kind == "link":
         link = tx.links.get(target.id)

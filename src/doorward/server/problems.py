@@ -487,6 +487,13 @@ class DecisionNotFound(Problem):
     advice = "The trail has no such request, or you may not read what it has."
 
 
+class GrantNotFound(Problem):
+    """What is to be ended was not allowed by this person, or never."""
+
+    code, status, title = "grant_not_found", 404, "Grant not found"
+    advice = "You allowed no application this."
+
+
 class ScopeUnknown(Problem):
     """A scope that there is not; ``known`` lists those there are."""
 
@@ -541,6 +548,13 @@ class PreviewChanged(Problem):
 
     code, status, title = "preview_changed", 409, "Preview changed"
     advice = "What this hand-over changes is not what you looked at. Look at the new preview."
+
+
+class OAuthRefused(Problem):
+    """A client or a page asked the OAuth door in vain; the answer itself is as OAuth has it."""
+
+    code, status, title = "oauth_refused", 400, "OAuth request refused"
+    advice = "Ask as the document at /.well-known/oauth-authorization-server says."
 
 
 class NotAFolder(Problem):

@@ -104,6 +104,8 @@ class Settings:
     alert_upload_bytes: int = 20 * GIBIBYTE
     alert_factor: int = 5
     metrics_allowed: tuple[Network, ...] = ()
+    oauth_token_seconds: int = 600
+    oauth_registration: bool = True
     workspace_quota_bytes: int = 50 * GIBIBYTE
     transfer_seconds_max: int = 604_800
     transfer_undo_seconds: int = 604_800
@@ -212,6 +214,10 @@ class _Reader:
             alert_upload_bytes=self.number("DOORWARD_ALERT_UPLOAD_BYTES", 20 * GIBIBYTE, 0),
             alert_factor=self.number("DOORWARD_ALERT_FACTOR", 5, 1),
             metrics_allowed=self.networks("DOORWARD_METRICS_ALLOW"),
+            oauth_token_seconds=self.number("DOORWARD_OAUTH_TOKEN_SECONDS", 600, 60, 3600),
+            oauth_registration=self.choice(
+                "DOORWARD_OAUTH_REGISTRATION", {"open": True, "off": False}, "open"
+            ),
             workspace_quota_bytes=self.number("DOORWARD_QUOTA_BYTES", 50 * GIBIBYTE, 0),
             transfer_seconds_max=self.number(
                 "DOORWARD_TRANSFER_SECONDS_MAX", 604_800, 1, 31_536_000

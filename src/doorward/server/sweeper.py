@@ -13,6 +13,7 @@ from doorward.server.commands import Store, Tx
 from doorward.server.files.purging import purge_overdue, purge_removed
 from doorward.server.links.sweeping import remove_over
 from doorward.server.members import service as members
+from doorward.server.oauth.sweeping import remove_idle
 from doorward.server.problems import Problem
 from doorward.server.transfers import sweeping as transfers
 from doorward.server.transfers.sweeping import sweep_expired
@@ -59,6 +60,8 @@ async def sweep(store: Store, blobs: BlobStore) -> None:
     while await store.write(lambda tx: tx.events.drop_before(tx.now - EVENTS_KEPT, BATCH)) == BATCH:
         pass
     while len(await store.write(lambda tx: tx.keys.forget(tx.now - SECRETS_KEPT, BATCH))) == BATCH:
+        pass
+    while await store.write(lambda tx: remove_idle(tx, BATCH)):
         pass
     while await store.read(lambda tx: tx.blobs.is_due(tx.now)):
         keys = await store.write(lambda tx: tx.blobs.claim(tx.now, BATCH))

@@ -26,7 +26,7 @@ class NoKeys:
 
 
 def judging(told, standing=None):
-    return Revoked(told, standing, NoKeys(), lambda: datetime.fromtimestamp(NOON, UTC))
+    return Revoked(told, standing, NoKeys(), NoKeys(), lambda: datetime.fromtimestamp(NOON, UTC))
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from doorward.server.audit.model import (
 from doorward.server.audit.ports import Transaction
 from doorward.server.paging import Listed, Page, listed
 from doorward.server.permission.caller import Caller, Credential
-from doorward.server.problems import Json, Problem, WebhookRefused
+from doorward.server.problems import Json, OAuthRefused, Problem, WebhookRefused
 
 DECISION = "decision"
 _DENIED_STATUS = frozenset({401, 402, 403, 404, 410, 429})
@@ -32,7 +32,7 @@ def record(
 
 def record_problem(tx: Transaction, attempt: Attempt, problem: Problem) -> None:
     """Append an attempt that came to ``problem``: denied by the door, or failed beyond it."""
-    denied = problem.status in _DENIED_STATUS or isinstance(problem, WebhookRefused)
+    denied = problem.status in _DENIED_STATUS or isinstance(problem, WebhookRefused | OAuthRefused)
     outcome = AuditOutcome.DENIED if denied else AuditOutcome.FAILED
     record(tx, attempt, outcome, problem.reason)
 

@@ -9,7 +9,15 @@ from doorward.clerk.state.record import StateUnavailable
 from doorward.identity.principal import Principal
 from doorward.server.keys.model import KeyStatus
 from doorward.server.keys.ports import KeyIndex
-from doorward.server.permission.caller import API_KEY, DELEGATED_TOKEN, Caller, Credential
+from doorward.server.oauth.model import GrantStatus
+from doorward.server.oauth.ports import GrantIndex
+from doorward.server.permission.caller import (
+    API_KEY,
+    DELEGATED_TOKEN,
+    OAUTH_TOKEN,
+    Caller,
+    Credential,
+)
 from doorward.server.problems import Busy
 
 
@@ -23,7 +31,8 @@ class Issuer(Revocation, Protocol):
 class Revoked:
     """Asks everybody who may know: what Clerk told us, the stand-in where one runs, and our rows.
 
-    A key is asked about in its rows, into which what Clerk tells is entered too.
+    A key, and what an OAuth client was allowed, is asked about in its rows, into which what Clerk
+    tells is entered too.
     """
 
     def __init__(
@@ -31,11 +40,13 @@ class Revoked:
         told: Revocation,
         issuer: Issuer | None,
         keys: KeyIndex,
+        grants: GrantIndex,
         clock: Callable[[], datetime],
     ) -> None:
         self._told = told
         self._issuer = issuer
         self._keys = keys
+        self._grants = grants
         self._clock = clock
 
     def revoked(self, who: Principal) -> bool:
@@ -56,7 +67,7 @@ class Revoked:
 
     def since_proved(self, who: Caller) -> bool:
         """Say the same of a caller whose own rows were just asked; raises Busy."""
-        if who.credential.kind != API_KEY:
+        if who.credential.kind not in {API_KEY, OAUTH_TOKEN}:
             return self(who)
         try:
             return self._is_gone(who)
@@ -68,6 +79,10 @@ class Revoked:
             key = self._keys.by_id(credential.id or "")
             ended = key is None or key.status(self._clock()) is not KeyStatus.ACTIVE
             return ended or self._is_gone(who)
+        if credential.kind == OAUTH_TOKEN:
+            grant = self._grants.by_id(credential.id or "")
+            over = grant is None or grant.status(self._clock()) is not GrantStatus.ACTIVE
+            return over or self._is_gone(who)
         if credential.kind == DELEGATED_TOKEN:
             return _says(self._told, Principal(None, credential_id=credential.id))
         return self.revoked(

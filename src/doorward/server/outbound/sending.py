@@ -39,12 +39,13 @@ class Bounds:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What is asked for; redirects are followed for GET and HEAD alone."""
+    """What is asked for; redirects are followed for GET and HEAD alone, so many of them."""
 
     url: str
     method: str = "GET"
     headers: Mapping[str, str] = field(default_factory=dict)
     content: bytes = b""
+    redirects_max: int = REDIRECTS_MAX
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +96,7 @@ class Outbound:
 
     @asynccontextmanager
     async def send(self, request: Request) -> AsyncIterator[Answer]:
-        """Send a request and give its answer, after at most five redirects, each judged anew.
+        """Send a request and give its answer, after few redirects at most, each judged anew.
 
         Raises AddressNotAllowed, UpstreamFailed, TooManyRequests.
         """
@@ -107,7 +108,7 @@ class Outbound:
             yield answer
 
     async def _answered(self, request: Request, target: Target, stack: AsyncExitStack) -> Answer:
-        for _ in range(REDIRECTS_MAX + 1):
+        for _ in range(request.redirects_max + 1):
             one = AsyncExitStack()
             async with one:
                 answer = await one.enter_async_context(self._once(request, target))

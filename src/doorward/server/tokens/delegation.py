@@ -22,7 +22,6 @@ from doorward.server.permission.caller import (
 from doorward.server.permission.roles import Role
 from doorward.server.permission.scopes import Scope
 from doorward.server.problems import ExchangeRefused, Json, NotAuthenticated, PermissionDenied
-from doorward.server.tokens.signing import TokenInvalid, TokenSigner
 
 CHALLENGE = {"WWW-Authenticate": 'Bearer realm="doorward", error="invalid_token"'}
 
@@ -71,23 +70,14 @@ def delegate(
 class DelegationProver:
     """Says who acts for whom by a token, as its key stands now."""
 
-    def __init__(self, signer: TokenSigner, index: KeyIndex) -> None:
-        self._signer = signer
+    claim = "act"
+    """What tells these tokens from others of ours."""
+
+    def __init__(self, index: KeyIndex) -> None:
         self._index = index
 
-    def is_one(self, text: str) -> bool:
-        """Say whether a text claims to be a token of ours."""
-        return self._signer.is_one(text)
-
-    def prove(self, text: str, origin: Origin, now: datetime) -> Caller:
-        """Give the person for whom an agent acts, with the agent.
-
-        Raises NotAuthenticated, KeyRefused, Busy.
-        """
-        try:
-            claims = self._signer.read(text, now.timestamp())
-        except TokenInvalid as exc:
-            raise NotAuthenticated(reason=exc.reason, headers=CHALLENGE) from exc
+    def caller(self, claims: dict[str, Any], origin: Origin, now: datetime) -> Caller:
+        """Give the person for whom an agent acts, with the agent; raises KeyRefused, Busy."""
         key = self._index.by_id(claims["act"]["sub"])
         presented = Credential(DELEGATED_TOKEN, claims["jti"])
         if key is None or key.status(now) is not KeyStatus.ACTIVE:

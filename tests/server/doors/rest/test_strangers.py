@@ -36,6 +36,7 @@ NOWHERE = {
     "link_id": "link_" + "a" * 26,
     "key_id": "key_" + "a" * 26,
     "request_id": "req_" + "a" * 32,
+    "grant_id": "grant_" + "a" * 26,
     "user_id": "user_nobody",
     "workspace": "ws_" + "a" * 26,
     "transfer_id": "tr_" + "a" * 26,
@@ -80,6 +81,7 @@ def belongings(house):
         "upload_id": upload["id"],
         "link_id": alice.post(f"files/{file['id']}/link").json()["id"],
         "user_id": "user_carol",
+        "grant_id": "grant_" + "a" * 26,
         "key_id": alice.post("keys", name="CI", scopes=["files:read"]).json()["id"],
         "transfer_id": NOWHERE["transfer_id"],  # a home is never handed over
     }

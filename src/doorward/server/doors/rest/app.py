@@ -17,6 +17,7 @@ from doorward.server.doors.rest import (
     decisions,
     events,
     files,
+    grants,
     images,
     imports,
     keys,
@@ -84,6 +85,7 @@ def create_rest() -> FastAPI:
         decisions.rest,
         tokens.rest,
         usage.rest,
+        grants.rest,
     ):
         app.include_router(door.router, prefix=PREFIX)
     app.add_exception_handler(Problem, _on_problem)

@@ -13,7 +13,7 @@ from doorward.server.doors.limits.fields import telling
 from doorward.server.doors.problem_json import Render, send_problem
 from doorward.server.doors.rest.call import Call
 from doorward.server.keys.proving import KeyRefused
-from doorward.server.permission.caller import API_KEY, SESSION, Caller, Credential
+from doorward.server.permission.caller import API_KEY, OAUTH_TOKEN, SESSION, Caller, Credential
 from doorward.server.permission.roles import Role
 from doorward.server.problems import NotAuthenticated, Problem, RateLimited
 from doorward.server.workspaces.service import welcome
@@ -60,7 +60,7 @@ class Entrance:
             return
         if who.credential.kind == SESSION:
             await self._welcome(who)
-        elif who.credential.kind == API_KEY:
+        elif who.credential.kind in {API_KEY, OAUTH_TOKEN}:
             self._house.uses.note(who)
         scope["state"]["call"] = Call(self._house, who, standings=standings)
         await self._app(scope, receive, telling(send, standings))

@@ -1,12 +1,9 @@
 """Keys as every request asks about them: at once, from the rows as they are at that moment.
 
 Nothing is believed from an earlier look but what a row's version says is the same still, so there
-is no channel by which a revocation would have to arrive. One look costs some microseconds, and so
-is done where it is asked for, without a hop to another thread.
+is no channel by which a revocation would have to arrive.
 """
 
-import sqlite3
-import threading
 from collections import OrderedDict
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -16,7 +13,7 @@ from sqlalchemy import JSON, Engine
 from sqlalchemy.types import TypeEngine
 
 from doorward.server.keys.model import Key
-from doorward.server.problems import Busy
+from doorward.server.store.sql.asking import Asking
 from doorward.server.store.sql.keys import key_of
 from doorward.server.store.sql.tables import Instant, keys
 
@@ -39,16 +36,15 @@ class SqlProof(NamedTuple):
 
 
 class SqlKeyIndex:
-    """KeyIndex over the same file as the rows; each thread asks over a connection of its own."""
+    """KeyIndex over the same file as the rows."""
 
     def __init__(self, engine: Engine) -> None:
-        self._engine = engine
-        self._local = threading.local()
+        self._asking = Asking(engine)
         self._known: OrderedDict[str, Key] = OrderedDict()
 
     def by_handle(self, handle: str) -> SqlProof | None:
         """Give the secret with a handle; raises Busy."""
-        found = self._ask(_BY_HANDLE, handle)
+        found = self._asking.one(_BY_HANDLE, handle)
         if found is None:
             return None
         digest, expires_at, key_id, version = found
@@ -59,39 +55,20 @@ class SqlKeyIndex:
 
     def by_id(self, key_id: str) -> Key | None:
         """Give a key; raises Busy."""
-        found = self._ask(_VERSION, key_id)
+        found = self._asking.one(_VERSION, key_id)
         if found is None:
             return None
         known = self._known.get(key_id)
         return known if known is not None and known.version == found[0] else self._read(key_id)
 
     def _read(self, key_id: str) -> Key | None:
-        row = self._ask(_ALL, key_id)
+        row = self._asking.one(_ALL, key_id)
         if row is None:
             return None
         key = self._known[key_id] = key_of(_Row(row))
         if len(self._known) > _KNOWN_MAX:
             self._known.popitem(last=False)
         return key
-
-    def _ask(self, statement: str, value: str) -> Any:
-        cursor: sqlite3.Cursor | None = getattr(self._local, "cursor", None)
-        try:
-            if cursor is None:
-                cursor = self._local.cursor = self._connect().cursor()
-            # All rows are fetched: an open statement would go on seeing the file as it was.
-            found = cursor.execute(statement, (value,)).fetchall()
-        except sqlite3.Error as exc:
-            raise Busy(headers={"Retry-After": "1"}) from exc
-        return found[0] if found else None
-
-    def _connect(self) -> sqlite3.Connection:
-        """Give the driver's own connection, which is closed with its thread."""
-        raw = self._engine.raw_connection()
-        connection = raw.driver_connection
-        raw.detach()
-        assert isinstance(connection, sqlite3.Connection)  # noqa: S101 - the engine's driver
-        return connection
 
 
 class _Row:

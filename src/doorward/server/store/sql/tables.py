@@ -399,6 +399,72 @@ key_networks = Table(
     Column("first_at", Instant, nullable=False),
 )
 
+oauth_clients = Table(
+    "oauth_clients",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("name", String, nullable=False),
+    Column("redirect_uris", JSON, nullable=False),
+    Column("auth_method", String, nullable=False),
+    Column("grant_types", JSON, nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Column("uri", String),
+    Column("secret_digest", LargeBinary),
+    Column("registered_from", String),
+    Column("read_at", Instant),
+    Index("ix_oauth_clients_created_at", "created_at"),
+)
+
+oauth_grants = Table(
+    "oauth_grants",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("user_id", String, nullable=False),
+    Column("organization_id", String),
+    Column("person", JSON, nullable=False),
+    Column("client_id", ForeignKey("oauth_clients.id"), nullable=False),
+    Column("client_name", String, nullable=False),
+    Column("scopes", JSON, nullable=False),
+    Column("workspaces", JSON(none_as_null=True)),
+    Column("resource", String, nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Column("expires_at", Instant, nullable=False),
+    Column("revoked_at", Instant),
+    Column("last_used_at", Instant),
+    Column("last_used_from", String),
+    Column("version", BigInteger, nullable=False),
+    Index("ix_oauth_grants_user", "user_id", "created_at", "id"),
+    Index("ix_oauth_grants_client", "client_id"),
+    Index("ix_oauth_grants_expires_at", "expires_at"),
+    Index("ix_oauth_grants_revoked_at", "revoked_at"),
+)
+
+oauth_codes = Table(
+    "oauth_codes",
+    metadata,
+    Column("digest", LargeBinary, primary_key=True),
+    Column("grant_id", ForeignKey("oauth_grants.id"), nullable=False),
+    Column("client_id", String, nullable=False),
+    Column("redirect_uri", String, nullable=False),
+    Column("code_challenge", String, nullable=False),
+    Column("expires_at", Instant, nullable=False),
+    Column("used_at", Instant),
+    Index("ix_oauth_codes_grant", "grant_id"),
+    Index("ix_oauth_codes_expires_at", "expires_at"),
+)
+
+oauth_refresh_tokens = Table(
+    "oauth_refresh_tokens",
+    metadata,
+    Column("digest", LargeBinary, primary_key=True),
+    Column("grant_id", ForeignKey("oauth_grants.id"), nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Column("expires_at", Instant, nullable=False),
+    Column("used_at", Instant),
+    Index("ix_oauth_refresh_tokens_grant", "grant_id"),
+    Index("ix_oauth_refresh_tokens_expires_at", "expires_at"),
+)
+
 audit = Table(
     "audit",
     metadata,

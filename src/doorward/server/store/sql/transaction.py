@@ -10,11 +10,13 @@ from doorward.server.permission.judgement import Judgement
 from doorward.server.store.sql.alerts import SqlAlerts
 from doorward.server.store.sql.audit import SqlAudit
 from doorward.server.store.sql.blobs import SqlBlobs
+from doorward.server.store.sql.clients import SqlClients
 from doorward.server.store.sql.commit import Commit
 from doorward.server.store.sql.contents import SqlContents
 from doorward.server.store.sql.direct import SqlDirect
 from doorward.server.store.sql.events import SqlEvents
 from doorward.server.store.sql.files import SqlFiles
+from doorward.server.store.sql.grants import SqlGrants
 from doorward.server.store.sql.integrity import SqlIntegrity
 from doorward.server.store.sql.keys import SqlKeys
 from doorward.server.store.sql.links import SqlLinks
@@ -67,6 +69,16 @@ class SqlTx:
     def keys(self) -> SqlKeys:
         """The keys."""
         return SqlKeys(self._connection)
+
+    @cached_property
+    def clients(self) -> SqlClients:
+        """The OAuth clients."""
+        return SqlClients(self._connection)
+
+    @cached_property
+    def grants(self) -> SqlGrants:
+        """What people allowed OAuth clients."""
+        return SqlGrants(self._connection)
 
     @cached_property
     def files(self) -> SqlFiles:
