@@ -3,7 +3,7 @@
 import html
 import re
 from base64 import urlsafe_b64encode
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from hashlib import sha256
 from urllib.parse import parse_qs, urlencode, urlsplit
 
@@ -18,13 +18,12 @@ def challenge(verifier: str = VERIFIER) -> str:
 
 @dataclass
 class Application:
-    """A client that registered itself; ``extra`` is sent with every request to the token endpoint."""
+    """A client that registered itself."""
 
     house: object
     client_id: str
     secret: str | None = None
     redirect_uri: str = CALLBACK
-    extra: dict = field(default_factory=dict)
 
     @classmethod
     def registered(cls, house, **metadata) -> "Application":

@@ -41,6 +41,7 @@ from doorward.server.doors.limits.metering import Metering
 from doorward.server.doors.metrics import METRICS_PATH, MetricsDoor
 from doorward.server.doors.oauth.desk import PREFIXES as OAUTH
 from doorward.server.doors.oauth.desk import Desk, OAuthDoor, SignIn
+from doorward.server.doors.oauth.metadata import OF_RESOURCE
 from doorward.server.doors.passage import Passage
 from doorward.server.doors.passwords import Passwords
 from doorward.server.doors.problem_json import Render, send_problem
@@ -71,6 +72,7 @@ from doorward.server.limits.memory import MemoryLimits
 from doorward.server.limits.ports import Limiter
 from doorward.server.links.urls import DOWNLOAD_PATH, UrlSigner
 from doorward.server.links.urls import UPLOAD_PATH as TRANSFER
+from doorward.server.oauth.model import BASELINE
 from doorward.server.oauth.ports import GrantIndex
 from doorward.server.oauth.proving import GrantProver
 from doorward.server.oauth.rules import Rules
@@ -376,8 +378,7 @@ def _desk(
     parties: tuple[str, ...],
 ) -> Desk:
     secret = settings.secret.encode()
-    public = urlsplit(settings.public_url)
-    origins = {f"{public.scheme}://{public.netloc}"} | (set(parties) if standin else set())
+    origins = {_origin(settings.public_url)} | (set(parties) if standin else set())
     return Desk(
         house=house,
         rules=Rules(
@@ -396,6 +397,14 @@ def _sign_in(settings: Settings, standin: Standin | None) -> SignIn:
     if standin is not None or key is None:
         return SignIn(standin=None if standin is None else STANDIN)
     return SignIn(publishable_key=key, frontend_api=PublishableKey.parse(key).frontend_api)
+
+
+def _challenge(public_url: str) -> str:
+    """Say where a client finds out who issues tokens, and what it asks for at first."""
+    if not _is_safe(public_url):
+        return ""
+    where = f"{_origin(public_url)}{OF_RESOURCE}{urlsplit(public_url).path}"
+    return f'resource_metadata="{where}", scope="{" ".join(sorted(BASELINE))}"'
 
 
 def _is_safe(public_url: str) -> bool:
@@ -445,6 +454,7 @@ def _house(
         ),
         trail=trail,
         parts=parts,
+        challenge=_challenge(settings.public_url),
     )
 
 
@@ -532,8 +542,14 @@ def _parties(settings: Settings, standin: Standin | None) -> tuple[str, ...]:
     """Give the origins whose pages may use a session here."""
     if standin is None:
         return settings.clerk.authorized_parties
-    own = {settings.public_url, f"http://127.0.0.1:{settings.port}"}
+    own = {_origin(settings.public_url), f"http://127.0.0.1:{settings.port}"}
     return (DEFAULT_PARTY, *sorted(own), f"http://localhost:{settings.port}")
+
+
+def _origin(url: str) -> str:
+    """Give what a browser calls the origin of an address: no path is part of it."""
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc}"
 
 
 def _present(node: Node) -> str:

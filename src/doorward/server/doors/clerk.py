@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+from typing import Protocol
 
 from doorward.clerk.events import (
     MembershipDeleted,
@@ -104,8 +105,10 @@ class ClerkDoor:
         """Enter the event in the trail, and what it changes of the rows."""
         heard = _heard(event, origin)
         record(tx, heard)
-        for key_id in _ended_keys(tx, event):
+        for key_id in _ended(tx.keys, event, tx.now):
             record(tx, Attempt(Action.KEY_REVOKE, Target(None, "key", key_id), heard.who))
+        for grant_id in _ended(tx.grants, event, tx.now):
+            record(tx, Attempt(Action.GRANT_REVOKE, Target(None, "grant", grant_id), heard.who))
         if isinstance(event, MembershipUpdated):
             member = event.membership
             role = self._roles.get(member.role) or self._roles.get("*")
@@ -113,21 +116,31 @@ class ClerkDoor:
             hear_role(tx, member.organization_id, member.user_id, role, at)
 
 
-def _ended_keys(tx: Tx, event: Event) -> list[str]:
-    """Revoke the keys that end with a person, an organization or a membership; gives which.
+class _Lasting(Protocol):
+    """Rows of what outlives every token of whoever made it."""
 
-    For good: what Clerk tells is remembered for days, and a key may live for years.
+    def revoke_of(self, user_id: str, organization_id: str | None, now: datetime) -> list[str]:
+        """Revoke all of a user, or those for one organization; gives which."""
+
+    def revoke_for(self, organization_id: str, now: datetime) -> list[str]:
+        """Revoke all for an organization; gives which."""
+
+
+def _ended(rows: _Lasting, event: Event, now: datetime) -> list[str]:
+    """Revoke what ends with a person, an organization or a membership; gives which.
+
+    For good: what Clerk tells is remembered for days, and a key or a grant may live for years.
     """
     match event:
         case UserDeleted():
-            return tx.keys.revoke_of(event.id_of_user, None, tx.now)
+            return rows.revoke_of(event.id_of_user, None, now)
         case UserUpdated() if event.user.banned:
-            return tx.keys.revoke_of(event.user.id, None, tx.now)
+            return rows.revoke_of(event.user.id, None, now)
         case OrganizationDeleted():
-            return tx.keys.revoke_for(event.id_of_organization, tx.now)
+            return rows.revoke_for(event.id_of_organization, now)
         case MembershipDeleted():
             member = event.membership
-            return tx.keys.revoke_of(member.user_id, member.organization_id, tx.now)
+            return rows.revoke_of(member.user_id, member.organization_id, now)
         case _:
             return []
 

@@ -64,6 +64,8 @@ class House:
     handing_over: HandingOver
     trail: Trail
     parts: PartStore | None = None
+    challenge: str = ""
+    """What a challenge adds, so that a client finds out who issues tokens (RFC 9728)."""
 
     def url_of(self, upload: Upload) -> str:
         """Give the signed URL that takes an upload's bytes."""

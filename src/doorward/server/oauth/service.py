@@ -25,6 +25,14 @@ def revoke_grant(tx: OAuthTx, who: Caller, grant_id: str) -> None:
     record(tx, attempt_on(grant, Action.GRANT_REVOKE, who))
 
 
+def end_grant(tx: OAuthTx, who: Caller, grant_id: str) -> None:
+    """End a grant for whoever holds a token of it; one that is gone already is ended."""
+    grant = tx.grants.get(grant_id)
+    if grant is not None:
+        tx.grants.revoke(grant_id, tx.now)
+        record(tx, attempt_on(grant, Action.GRANT_REVOKE, who))
+
+
 def attempt_on(grant: Grant, action: Action, who: Caller) -> Attempt:
     """Describe an attempt on a grant for the audit trail."""
     shown: dict[str, Json] = {"client": grant.client_id, "scopes": [*sorted(grant.scopes)]}

@@ -9,6 +9,7 @@ from fastapi.responses import Response
 from starlette.exceptions import HTTPException
 
 from doorward._version import __version__
+from doorward.server.doors.challenges import challenged
 from doorward.server.doors.context import origin_of
 from doorward.server.doors.problem_json import problem_body, problem_headers
 from doorward.server.doors.rest import (
@@ -28,6 +29,7 @@ from doorward.server.doors.rest import (
     usage,
     workspaces,
 )
+from doorward.server.doors.rest.call import Call
 from doorward.server.doors.rest.operations import CREDENTIALS, Operations
 from doorward.server.problems import (
     Internal,
@@ -153,5 +155,7 @@ def _invalid(request: Request, exc: RequestValidationError) -> Problem:
 
 
 def _rendered(request: Request, problem: Problem) -> Response:
+    call: Call = request.scope["state"]["call"]
+    problem = challenged(problem, call.house, call.who)
     body = problem_body(problem, origin_of(request.scope).request_id)
     return Response(json.dumps(body), problem.status, problem_headers(problem))

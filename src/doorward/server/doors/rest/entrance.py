@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from doorward.server.audit.model import Attempt
 from doorward.server.doors.asgi import App, Receive, Scope, Send
+from doorward.server.doors.challenges import challenged
 from doorward.server.doors.context import origin_of
 from doorward.server.doors.house import House
 from doorward.server.doors.identity import Identities
@@ -68,7 +69,7 @@ class Entrance:
     async def _refuse(self, send: Send, attempt: Attempt, problem: Problem) -> None:
         await self._house.knocks.record(attempt, problem)
         request_id = attempt.who.origin.request_id if attempt.who else ""
-        await self._render(send, problem, request_id)
+        await self._render(send, challenged(problem, self._house), request_id)
 
     async def _welcome(self, who: Caller) -> None:
         """Make homes on first sight, and take a changed role over; idempotent."""

@@ -13,6 +13,7 @@ from doorward.server.doors.rest.key_schemas import scopes_of
 from doorward.server.doors.rest.operations import EVERYBODY, KEYHOLDERS, Operations
 from doorward.server.doors.rest.schemas import Out
 from doorward.server.keys.proving import KeyRefused
+from doorward.server.oauth.service import end_grant
 from doorward.server.permission.actions import Action
 from doorward.server.permission.caller import API_KEY, Caller
 from doorward.server.problems import (
@@ -159,13 +160,16 @@ async def exchange_token(
 async def revoke_token(call: CallDep, asked: Annotated[TokenEndIn, Depends(_ending)]) -> None:
     """End a delegated token, with the links and uploads that it bought (RFC 7009).
 
-    Whoever holds it may, also after its time. A text that is none is answered just so: there is
-    nothing to end.
+    Whoever holds it may, also after its time. An application's token ends with all that the person
+    allowed it. A text that is no token is answered just so: there is nothing to end.
     """
     try:
         # Of whatever age: what a token bought outlives it, and ends with it here.
         claims = call.house.tokens.read(asked.token, _ANY_AGE)
     except TokenInvalid:
+        return
+    if "grant" in claims:
+        await call.change(lambda tx: end_grant(tx, call.who, claims["grant"]))
         return
     await call.house.end_token(claims["jti"])
     ended = Target(None, "token", claims["jti"])
