@@ -19,6 +19,7 @@ from doorward.server.app import create_app
 from doorward.server.doors import clerk as clerk_door
 from doorward.server.doors.knocks import ONE_BY_ONE_MAX
 from doorward.standin import Standin
+from oauth_flow import Application
 from support import House, Person, ServerProcess, problem, without_request_id
 
 PATH = "/webhooks/clerk"
@@ -633,3 +634,30 @@ def test_a_key_that_is_being_made_while_its_maker_ends_is_not_made(house, alice,
     answer = asyncio.run(house._drive("POST", "/api/v1/keys", receive, headers=headers))
 
     assert problem(answer) == (401, "not_authenticated")
+# What people allowed applications
+
+
+@pytest.mark.parametrize("happened", [banned, deleted, left, dissolved])
+def test_what_somebody_allowed_ends_with_them_for_good(house, alice, clock, happened):
+    app = Application.registered(house)
+    tokens = app.allowed(alice)
+    assert app.call(tokens["access_token"], "GET", "me").status_code == 200
+
+    tell(house, *happened(alice))
+
+    assert problem(app.call(tokens["access_token"], "GET", "me"))[0] == 401
+    assert app.refresh(tokens["refresh_token"]).json()["error"] == "invalid_grant"
+    clock.advance(seconds=29 * 86_400)  # after which nobody remembers what was told
+    assert app.refresh(tokens["refresh_token"]).json()["error"] == "invalid_grant"
+
+
+def test_what_others_allowed_goes_on(house, alice):
+    bob, app = sign_in(house, "bob", org="acme"), Application.registered(house)
+    tokens = app.allowed(bob)
+    here = sign_in(house, "alice")  # in no organization
+    own = app.allowed(here)
+
+    tell(house, *left(alice))
+
+    assert app.call(tokens["access_token"], "GET", "me").status_code == 200
+    assert app.call(own["access_token"], "GET", "me").status_code == 200

@@ -5,6 +5,7 @@ comes of one that is used twice. It is told of problems by its own errors, which
 refusal that revokes something is committed with what it revokes.
 """
 
+import logging
 import re
 import secrets
 from dataclasses import replace
@@ -48,6 +49,8 @@ CODE_LIFE = timedelta(seconds=60)
 REFRESH_LIFE = timedelta(days=30)
 _CHALLENGE = re.compile(r"[A-Za-z0-9_-]{43}")
 _REDIRECT = 302
+# At its finest the library's log holds codes and tokens.
+logging.getLogger("authlib").setLevel(logging.WARNING)
 
 
 class TargetInvalid(OAuth2Error):  # type: ignore[misc]  # the library is not typed

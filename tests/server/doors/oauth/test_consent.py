@@ -2,10 +2,12 @@
 
 import base64
 import json
+import logging
 import re
 
 import pytest
 
+from doorward.server.oauth.model import OFFERED
 from oauth_flow import CALLBACK, ORIGIN, Application, challenge, form_of, returned
 
 PAGE = "http://127.0.0.1:8040/oauth/authorize"
@@ -130,6 +132,35 @@ def test_nobody_is_asked_without_a_session_of_their_own(app, alice):
     assert refused(app.asked(alice, token=key), 403)
     other = alice.token(azp="https://evil.example")
     assert refused(app.asked(alice, token=other), 401)
+
+
+def test_whoever_impersonates_somebody_decides_nothing_for_them(house, app, alice):
+    own = read(alice.token(azp=ORIGIN))
+    assert app.asked(alice, token=house.standin.sign(own)).status_code == 200
+    assert refused(
+        app.asked(alice, token=house.standin.sign(own | {"act": {"sub": "user_bob"}})), 403
+    )
+
+
+def test_a_request_that_would_not_come_back_whole_is_refused(app, alice):
+    assert app.asked(alice, app.query(state="x" * 3500)).status_code == 200
+    assert "length" in refused(app.asked(alice, app.query(state="x" * 4096)))
+
+
+def test_every_scope_that_is_offered_has_words(alice, app):
+    page = app.asked(alice, app.query(scope=" ".join(OFFERED)))
+    assert set(form_of(page.text)["scope"]) == OFFERED
+
+
+def test_no_code_or_token_is_logged(app, alice, caplog):
+    caplog.set_level(logging.DEBUG)
+    code = app.code(alice)
+    tokens = app.take_up(code).json()
+    app.refresh(tokens["refresh_token"])
+    said = "\n".join(record.getMessage() for record in caplog.records)
+    assert "doorward.access" in {record.name for record in caplog.records}
+    for secret in (code, tokens["access_token"], tokens["refresh_token"]):
+        assert secret not in said
 
 
 @pytest.mark.parametrize(

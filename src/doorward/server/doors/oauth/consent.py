@@ -5,6 +5,7 @@ from urllib.parse import parse_qs
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
+from doorward.clerk.tokens import parse
 from doorward.server.commands import Tx
 from doorward.server.doors.context import origin_of
 from doorward.server.doors.knocks import knock
@@ -31,7 +32,7 @@ from doorward.server.workspaces.model import Standing
 from doorward.server.workspaces.service import list_workspaces, welcome
 
 _WORKSPACES_SHOWN_MAX = 100
-_FORM_BYTES_MAX = 64 * 1024
+_REQUEST_CHARACTERS_MAX = 4096  # which is sealed into the page, and comes back with its form
 _FIELDS_MAX = 200
 _FOUND = 303
 
@@ -53,14 +54,14 @@ class ConsentPages:
         if sign_in.standin is None and sign_in.publishable_key is None:
             text = "This server has no sign-in for pages. Its operator sets CLERK_PUBLISHABLE_KEY."
             return refusal_page(503, text)
-        return sign_in_page(sign_in, request.url.query)
+        return sign_in_page(sign_in, request.scope["query_string"].decode("latin-1"))
 
     async def ask(self, request: Request) -> Response:
         """Show what a client wants to the person whose session token came."""
         try:
             form = await self._form(request)
             person = await self._person(request, form["token"])
-            text = form["request"]
+            text = _bounded(form["request"])
             asked = Asked.of(text, person.origin, method="GET")
             await self._meet(asked.parameters.get("client_id", ""))
             await self._desk.house.store.write(
@@ -98,13 +99,16 @@ class ConsentPages:
         return wanted, list_workspaces(tx, person, Page(_WORKSPACES_SHOWN_MAX)).rows
 
     async def _person(self, request: Request, token: str) -> Caller:
-        """Give whose session token it is: a person's own, and nobody's who acts for one."""
+        """Give whose session token it is: a person's own, and nobody's who acts for one.
+
+        Whoever impersonates somebody would leave behind what outlives that.
+        """
         origin = origin_of(request.scope)
         try:
             person = await self._desk.house.identities.of_text(token, origin)
         except KeyRefused as refused:
             raise refused.problem from refused
-        if person.credential.kind != SESSION:
+        if person.credential.kind != SESSION or parse(token).claims.actor is not None:
             raise PermissionDenied("Only a person decides this.", reason="credential-kind")
         return person
 
@@ -154,6 +158,12 @@ class ConsentPages:
         return refusal_page(
             400, "The form lacks a field." if isinstance(exc, KeyError) else str(exc)
         )
+
+
+def _bounded(text: str) -> str:
+    if len(text) > _REQUEST_CHARACTERS_MAX:
+        raise AskedWrongly("The application asks at too great length.")
+    return text
 
 
 def _allowed(person: Caller, form: dict[str, str], chosen: dict[str, list[str]]) -> Allowed | None:
