@@ -32,6 +32,17 @@ PERIOD_SECONDS = 5.0
 LOOK_SECONDS = 20.0
 
 
+# Each removes so many rows whose time is over, and says whether there may be more.
+_OVERDUE: tuple[Callable[[Tx], object], ...] = (
+    lambda tx: remove_over(tx, BATCH),
+    lambda tx: sweep_expired(tx, BATCH),
+    lambda tx: transfers.remove_over(tx, BATCH),
+    lambda tx: tx.events.drop_before(tx.now - EVENTS_KEPT, BATCH) == BATCH,
+    lambda tx: len(tx.keys.forget(tx.now - SECRETS_KEPT, BATCH)) == BATCH,
+    lambda tx: remove_idle(tx, BATCH),
+)
+
+
 async def recover(store: Store, blobs: BlobStore) -> None:
     """Clean up after a crash; only while no other process serves the folder."""
     while await store.write(lambda tx: reopen_interrupted(tx, BATCH)):
@@ -49,20 +60,11 @@ async def sweep(store: Store, blobs: BlobStore) -> None:
     """
     while await store.read(lambda tx: bool(tx.uploads.overdue(tx.now, 1))):
         await store.write(lambda tx: sweep_overdue(tx, BATCH))
-    while await store.write(lambda tx: remove_over(tx, BATCH)):
-        pass
     while await store.read(lambda tx: bool(tx.members.over(1))):
         await store.write(lambda tx: members.remove_over(tx, BATCH))
-    while await store.write(lambda tx: sweep_expired(tx, BATCH)):
-        pass
-    while await store.write(lambda tx: transfers.remove_over(tx, BATCH)):
-        pass
-    while await store.write(lambda tx: tx.events.drop_before(tx.now - EVENTS_KEPT, BATCH)) == BATCH:
-        pass
-    while len(await store.write(lambda tx: tx.keys.forget(tx.now - SECRETS_KEPT, BATCH))) == BATCH:
-        pass
-    while await store.write(lambda tx: remove_idle(tx, BATCH)):
-        pass
+    for remove in _OVERDUE:
+        while await store.write(remove):
+            pass
     while await store.read(lambda tx: tx.blobs.is_due(tx.now)):
         keys = await store.write(lambda tx: tx.blobs.claim(tx.now, BATCH))
         gone = await _delete_all(blobs, keys)

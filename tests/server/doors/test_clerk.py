@@ -634,6 +634,8 @@ def test_a_key_that_is_being_made_while_its_maker_ends_is_not_made(house, alice,
     answer = asyncio.run(house._drive("POST", "/api/v1/keys", receive, headers=headers))
 
     assert problem(answer) == (401, "not_authenticated")
+
+
 # What people allowed applications
 
 

@@ -42,9 +42,9 @@ def elsewhere(house, tls):
     return serving
 
 
-def described(client_id: str, **more: object) -> bytes:
+def described(address: str, **more: object) -> bytes:
     said = {
-        "client_id": client_id,
+        "client_id": address,
         "client_name": "Reader",
         "redirect_uris": ["http://127.0.0.1/callback"],
         "grant_types": ["authorization_code", "refresh_token"],
@@ -57,8 +57,8 @@ def document(**more: object):
     """The document at whatever address it is asked for."""
 
     def answer(asked):
-        client_id = f"https://{asked.headers['host']}{asked.path}"
-        return page(described(client_id, **more), Content_Type="application/json")(asked)
+        address = f"https://{asked.headers['host']}{asked.path}"
+        return page(described(address, **more), Content_Type="application/json")(asked)
 
     return answer
 
@@ -135,23 +135,37 @@ def test_no_address_but_a_public_one_is_asked(house, alice, elsewhere):
         assert origin.asked == []
 
 
+class Everywhere(dict):
+    """The same page at every path."""
+
+    def __missing__(self, path):
+        return self[""]
+
+
 @pytest.mark.parametrize(
-    "address",
+    "form",
     [
-        "https://app.example",
-        "https://app.example/",
-        "https://app.example/a#b",
-        "https://app.example/a/../b",
-        "https://app.example/./b",
-        "https://x@app.example/client.json",
-        "https://APP.example/client.json",
-        "https://app.example:443/client.json",
-        "https://app.example/client json",
-        "https://app.example/" + "a" * 500,
-        "https:///client.json",
+        "https://app.example:{}",
+        "https://app.example:{}/",
+        "https://app.example:{}/a#b",
+        "https://app.example:{}/a/../b",
+        "https://app.example:{}/./b",
+        "https://app.example:{}/b/..",
+        "https://x@app.example:{}/client.json",
+        "https://APP.example:{}/client.json",
+        "https://app.example:0{}/client.json",
+        "https://app.example:{}/client json",
+        "https://app.example:{}/cl\u0131ent.json",
+        "https://app.example:{}/" + "a" * 500,
+        "https:///client.json:{}",
     ],
 )
-def test_an_id_is_plainly_an_address_or_none(house, alice, elsewhere, address):
-    with elsewhere({}) as (origin, _):
+def test_an_id_is_plainly_an_address_or_none(house, alice, elsewhere, form):
+    pages = Everywhere()
+    with elsewhere(pages) as (origin, plain):
+        address = form.format(origin.port)
+        pages[""] = page(described(address), Content_Type="application/json")
         assert Application(house, address).asked(alice).status_code == 400
         assert origin.asked == []
+        pages[""] = page(described(plain), Content_Type="application/json")
+        assert Application(house, plain).asked(alice).status_code == 200
