@@ -8,6 +8,7 @@ from ipaddress import ip_network
 import pytest
 
 from certificates import certified
+from doorward.server.oauth import registration
 from doorward.server.outbound.sending import Bounds, Outbound
 from oauth_flow import CALLBACK, Application, returned
 from origins import Origin, head, page, redirect
@@ -36,7 +37,7 @@ def elsewhere(house, tls):
         with Origin(pages, tls=tls[0]) as origin:
             bounds = Bounds(head_seconds=1.0, idle_seconds=1.0)
             outbound = Outbound(allowed, tls=tls[1], resolve=resolve, bounds=bounds)
-            door.desk = replace(door.desk, outbound=outbound)
+            door.desk, door._app = replace(door.desk, outbound=outbound), None
             yield origin, f"https://{HOST}:{origin.port}/client.json"
 
     return serving
@@ -82,6 +83,22 @@ def test_an_application_is_known_by_its_document_which_is_read_again(
         clock.advance(seconds=600)
         assert "redirect_uri" in app.asked(alice).text
         assert len(origin.asked) == 2
+
+
+def test_so_many_documents_wait_and_keep_nobody_from_registering(
+    house, alice, elsewhere, monkeypatch
+):
+    monkeypatch.setattr(registration, "WAITING_MAX", 2)
+    Application.registered(house)
+    pages = {f"/{name}.json": document() for name in ("client", "second", "third")}
+    with elsewhere(pages) as (_, first):
+        second, third = (first.replace("client", name) for name in ("second", "third"))
+        assert Application(house, first).asked(alice).status_code == 200
+        assert Application(house, second).asked(alice).status_code == 200
+        assert Application(house, third).asked(alice).status_code == 429
+        assert Application(house, first, redirect_uri=CALLBACK).allowed(alice)
+        assert Application(house, third).asked(alice).status_code == 200
+    Application.registered(house)
 
 
 def test_nothing_is_fetched_for_whoever_is_not_signed_in(house, alice, elsewhere):

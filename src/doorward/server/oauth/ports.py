@@ -17,8 +17,13 @@ class ClientRows(Protocol):
     def put(self, client: Client) -> None:
         """Insert a client, or take over how it describes itself now."""
 
-    def waiting(self, since: datetime, address: str | None) -> int:
-        """Count clients that nobody allowed anything, made since a time, from an address if any."""
+    def waiting(
+        self, since: datetime, address: str | None = None, *, documents: bool = False
+    ) -> int:
+        """Count clients that nobody allowed anything, made since a time, from an address if any.
+
+        Those that registered, or those whose ``documents`` were read.
+        """
 
     def forget_idle(self, before: datetime, most: int) -> int:
         """Drop clients that nobody allowed anything, made before a time; gives how many."""

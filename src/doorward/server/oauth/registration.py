@@ -85,13 +85,10 @@ def register_client(tx: OAuthTx, who: Caller, said: Metadata, digest: bytes | No
     wait, all together or of one address.
     """
     address = who.origin.address
-    waiting = tx.clients.waiting(tx.now - IDLE, None)
-    if waiting >= WAITING_MAX or (
+    if tx.clients.waiting(tx.now - IDLE) >= WAITING_MAX or (
         address and tx.clients.waiting(tx.now - _HOUR, address) >= WAITING_OF_ADDRESS_MAX
     ):
-        raise TooManyRequests(
-            "Too many applications registered that nobody uses.", headers={"Retry-After": "3600"}
-        )
+        raise _too_many()
     client = Client(
         tx.new_id("client"),
         said.name,
@@ -114,8 +111,13 @@ def target_of_client(client: Client) -> Target:
 
 
 def document_client(tx: OAuthTx, client_id: str, said: Metadata) -> Client:
-    """Enter an application whose document was just read, or take over what it says now."""
+    """Enter an application whose document was just read, or take over what it says now.
+
+    Raises TooManyRequests while too many wait that nobody knew before.
+    """
     known = tx.clients.get(client_id)
+    if known is None and tx.clients.waiting(tx.now - IDLE, documents=True) >= WAITING_MAX:
+        raise _too_many()
     client = Client(
         client_id,
         said.name,
@@ -128,6 +130,11 @@ def document_client(tx: OAuthTx, client_id: str, said: Metadata) -> Client:
     )
     tx.clients.put(client)
     return client
+
+
+def _too_many() -> TooManyRequests:
+    text = "Too many applications wait that nobody allowed anything."
+    return TooManyRequests(text, headers={"Retry-After": "3600"})
 
 
 def _redirect_uris(said: Any) -> tuple[str, ...]:

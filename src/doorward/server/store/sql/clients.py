@@ -38,9 +38,15 @@ class SqlClients:
         """Insert a client, or take over how it describes itself now."""
         self._connection.execute(_PUT, _row(client))
 
-    def waiting(self, since: datetime, address: str | None) -> int:
-        """Count clients that nobody allowed anything, made since a time, from an address if any."""
-        query = select(func.count()).where(oauth_clients.c.created_at > since, _IDLE)
+    def waiting(
+        self, since: datetime, address: str | None = None, *, documents: bool = False
+    ) -> int:
+        """Count clients that nobody allowed anything, made since a time, from an address if any.
+
+        Those that registered, or those whose ``documents`` were read.
+        """
+        kind = oauth_clients.c.read_at.is_not(None) == documents
+        query = select(func.count()).where(oauth_clients.c.created_at > since, _IDLE, kind)
         if address is not None:
             query = query.where(oauth_clients.c.registered_from == address)
         return self._connection.execute(query.select_from(oauth_clients)).scalar_one()
