@@ -4,7 +4,7 @@ import sqlite3
 from contextlib import closing
 from datetime import datetime, timedelta
 
-from oauth_flow import Application
+from oauth_flow import ORIGIN, Application, returned
 from support import problem, without_request_id
 
 
@@ -60,3 +60,15 @@ def test_nobody_sees_or_ends_what_somebody_else_allowed(house, alice, bob):
     assert problem(hidden) == (404, "grant_not_found")
     assert without_request_id(hidden) == without_request_id(missing)
     assert app.call(tokens["access_token"], "GET", "me").status_code == 200
+
+
+def test_signing_out_ends_no_grant_and_being_gone_does(house, alice):
+    session = house.standin.sign_in("alice")
+    app = Application.registered(house)
+    page = app.asked(alice, token=house.standin.token(session, azp=ORIGIN))
+    tokens = app.take_up(returned(app.decided(page))["code"]).json()
+
+    house.standin.revoke(session.id)
+    assert app.call(tokens["access_token"], "GET", "me").status_code == 200
+    house.standin.delete_user("alice")
+    assert app.call(tokens["access_token"], "GET", "me").status_code == 401
