@@ -5,10 +5,13 @@ import sqlite3
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cached_property, partial
 from itertools import count
 
+import jwt
+
 from doorward.server.permission.scopes import ALL_SCOPES
+from oauth_flow import Application, returned
 from permitted import BESIDE, Case, Row
 from requested import NOWHERE, request_of, use
 from support import Holder, House, Person
@@ -25,8 +28,10 @@ _OTHERS = {
     "alerts",
     "key_networks",
     "usage",
+    "oauth_clients",
 }
 _LATE = {"last_used_at", "last_used_from"}
+_NEVER_OFFERED = {"keys:read", "keys:manage"}  # to applications
 
 
 @dataclass(frozen=True)
@@ -36,6 +41,7 @@ class Bearer:
     text: str
     key_id: str | None = None
     session_id: str | None = None
+    grant_of: str | None = None
 
 
 class Resident(Person):
@@ -74,6 +80,11 @@ class Kind:
     bounded: bool = True
 
     @property
+    def narrows(self) -> bool:
+        """Whether what it brings can be narrowed once it is made: it stands on a key."""
+        return self.make in {api_key, delegated_token}
+
+    @property
     def states(self) -> list[str]:
         return ["active", "expired", *self.ends, *self.leavers]
 
@@ -101,6 +112,33 @@ def delegated_token(world: "World", wanted: Wanted) -> Bearer:
     made = holder.exchange(person.text)
     assert made.status_code == 200, made.text
     return Bearer(made.json()["access_token"], key.key_id, person.session_id)
+
+
+def oauth_token(world: "World", wanted: Wanted) -> Bearer:
+    """A token of an application that a person allowed to act for them."""
+    app = world.application
+    scopes = sorted(wanted.scopes - _NEVER_OFFERED) or ["events:read"]
+    page = app.asked(_Signed(world, wanted.person), app.query(scope=" ".join(scopes)))
+    chosen = {"where": "some", "workspace": wanted.workspace} if wanted.workspace else {}
+    made = app.take_up(returned(app.decided(page, scope=scopes, **chosen))["code"])
+    assert made.status_code == 200, made.text
+    return Bearer(made.json()["access_token"], grant_of=wanted.person)
+
+
+class _Signed:
+    """Somebody who signs in at the page."""
+
+    def __init__(self, world: "World", name: str) -> None:
+        self._house, self._name = world.house, name
+
+    def token(self, **more: object) -> str:
+        return self._house.standin.mint(self._name, org="acme", role="org:member", **more)
+
+
+def _revoke_grant(world: "World", bearer: Bearer) -> None:
+    claims = jwt.decode(bearer.text, options={"verify_signature": False})
+    person = world.resident(bearer.grant_of)
+    assert person.delete(f"grants/{claims['grant']}").status_code == 204
 
 
 def _revoke_key(world: "World", bearer: Bearer) -> None:
@@ -135,6 +173,7 @@ KINDS = {
         {"key revoked": _revoke_key, "session revoked": _end_session, "revoked": _end_token},
         {"left": {"person": "mia"}, "maker left": {"maker": "mo"}},
     ),
+    "oauth_token": Kind(oauth_token, {"grant revoked": _revoke_grant}, {"left": {"person": "mia"}}),
 }
 """A further kind is one more function here, with the ways in which it ends."""
 
@@ -169,6 +208,11 @@ class World:
         self.house.clock.advance(seconds=700)
         self.house.people.clear()
         self.bearers = {key: one for key, one in self.bearers.items() if key[1] != "active"}
+
+    @cached_property
+    def application(self) -> Application:
+        """The one application of this world."""
+        return Application.registered(self.house)
 
     @property
     def makers(self) -> list[Resident]:
@@ -277,6 +321,7 @@ class World:
             "request_id": "req_" + "0" * 32,
             "transfer_id": NOWHERE["transfer_id"],
             "token": NOWHERE["token"],
+            "grant_id": NOWHERE["grant_id"],
         }
 
     def _workspace(self, owner: str) -> str:

@@ -144,6 +144,8 @@ REST = {
     "DELETE /keys/{key_id}": Row(
         KEYHOLDERS, "keys:manage", None, KEY, "one's own; an organization's admin: its keys"
     ),
+    "GET /grants": Row(PEOPLE, None, None, None, "one's own"),
+    "DELETE /grants/{grant_id}": Row(PEOPLE, None, None, "grant_not_found", "one's own"),
     "POST /token": Row(KEYHOLDERS, None, None, None, "with the session and the key at hand"),
     "POST /token/revoke": Row(ANYBODY, None, None, None, "with the token at hand"),
 }
@@ -187,6 +189,7 @@ SIGNED = {
 OUTLIVED = {
     ("session", "expired"),
     ("delegated_token", "expired"),
+    ("oauth_token", "expired"),
     ("api_key", "rotated out"),
 }
 """Ends that leave what was bought before: of a token, or of one of a key's secrets alone."""

@@ -13,6 +13,7 @@ NOWHERE = {
     "request_id": "req_" + "0" * 32,
     "transfer_id": "tr_" + "a" * 26,
     "token": "dwt_" + "a" * 52,
+    "grant_id": "grant_" + "a" * 26,
 }
 
 

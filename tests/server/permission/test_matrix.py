@@ -11,6 +11,7 @@ from starlette.testclient import TestClient
 import permitted
 from doorward.server.app import create_app
 from doorward.server.doors.fastio.paths import Route
+from doorward.server.doors.oauth.desk import PREFIXES as OAUTH
 from doorward.server.doors.rest.operations import Operations
 from doorward.server.doors.transfer import creation, shared, upload
 from doorward.server.folder import prepare
@@ -31,6 +32,7 @@ BEYOND = {
     "GET /workspaces/{workspace_id}/transfers/{transfer_id}": 404,  # none was offered
     "DELETE /workspaces/{workspace_id}/transfers/{transfer_id}": 404,
     "POST /workspaces/{workspace_id}/transfers/{transfer_id}/undo": 404,
+    "DELETE /grants/{grant_id}": 404,
     "GET /transfers/{token}": 404,  # a token that nobody has
     "POST /transfers/{token}/claim": 404,
 }
@@ -136,7 +138,7 @@ def test_whoever_the_table_allows_does_it(world, operation, kind):
 
 
 ENDS = [(name, state) for name, kind in KINDS.items() for state in kind.states]
-NARROWED = [(name, "narrowed") for name, kind in KINDS.items() if kind.bounded]
+NARROWED = [(name, "narrowed") for name, kind in KINDS.items() if kind.narrows]
 
 
 @pytest.mark.parametrize(("kind", "state"), ENDS + NARROWED)
@@ -198,6 +200,7 @@ def test_the_table_has_every_door_and_whatever_each_of_them_takes(world):
         "/download/",
         "/current/",
         "/standin/",  # plays Clerk, and knows none of our credentials
+        *OAUTH,  # whose own tests ask what they take
         "/metrics",  # for this machine and the operator's networks, whoever asks
     }
     assert {one.name for one in Route} == {"ADD", "PUT", "DETAILS"}
