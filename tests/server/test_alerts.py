@@ -4,6 +4,7 @@ import pytest
 
 from doorward.server.alerts.model import AlertKind, Count, Thresholds, is_unusual
 from doorward.server.alerts.service import look, network_of
+from doorward.standin import Standin
 from support import problem
 
 FEW = {"DOORWARD_ALERT_REFUSALS": "10", "DOORWARD_ALERT_UPLOAD_BYTES": "1000"}
@@ -155,6 +156,19 @@ def test_metrics_are_shown_to_this_machine_alone(house):
     assert house.ask("GET", "/metrics").status_code == 200
     assert problem(house.ask("GET", "/metrics", client=("203.0.113.5", 1))) == (404, "not_found")
     assert house.ask("POST", "/metrics").status_code == 405
+
+
+def test_behind_a_proxy_that_nobody_named_metrics_are_shown_to_named_networks_alone(
+    house_with, empty_folder
+):
+    house = house_with(
+        DOORWARD_PUBLIC_URL="https://files.example.com",
+        DOORWARD_METRICS_ALLOW="203.0.113.0/24",
+        CLERK_JWT_KEY=Standin.open(empty_folder / "standin").public_key_pem,
+    )
+
+    assert house.ask("GET", "/metrics").status_code == 404
+    assert house.ask("GET", "/metrics", client=("203.0.113.5", 1)).status_code == 200
 
 
 def test_metrics_are_shown_to_networks_that_the_operator_names(house_with):

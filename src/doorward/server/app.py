@@ -159,7 +159,9 @@ def create_app(settings: Settings, clock: Clock | None = None) -> App:
     if standin is not None:
         below.append((f"{STANDIN}/", _settling(create_standin(standin, base_path=STANDIN), house)))
     documents = create_documents(lambda: openapi_of(rest))
-    exact: dict[str, App] = {METRICS_PATH: MetricsDoor(store, settings.metrics_allowed)}
+    exact: dict[str, App] = {
+        METRICS_PATH: MetricsDoor(store, settings.metrics_allowed, own=settings.knows_addresses)
+    }
     if (webhooks := hearing.door(house)) is not None:
         exact[WEBHOOKS_PATH] = webhooks
     doors = _Doors(house, tuple(below), exact, documents)

@@ -10,6 +10,7 @@ from prometheus_client.registry import Collector
 from doorward.server.alerts.model import AlertKind
 from doorward.server.commands import Store, Tx
 from doorward.server.doors.asgi import Receive, Scope, Send, respond
+from doorward.server.doors.context import origin_of
 from doorward.server.networks import comes_from
 from doorward.server.outbound.addresses import Network
 from doorward.server.problems import MethodNotAllowed, RouteNotFound
@@ -27,18 +28,18 @@ class _Reading:
 class MetricsDoor:
     """Shows the figures to this machine, and to networks that the operator names.
 
-    To others the address is as unknown as any.
+    To others the address is as unknown as any. ``own`` says that whoever comes from this machine
+    is of it: behind a proxy that nobody named, everybody would be.
     """
 
-    def __init__(self, store: Store, allowed: Sequence[Network]) -> None:
+    def __init__(self, store: Store, allowed: Sequence[Network], *, own: bool) -> None:
         self._store = store
-        self._allowed = (*_OWN, *map(str, allowed))
+        self._allowed = (*(_OWN if own else ()), *map(str, allowed))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Take one request; raises RouteNotFound, MethodNotAllowed."""
         del receive
-        client = scope.get("client")
-        if not comes_from(client[0] if client else None, self._allowed):
+        if not comes_from(origin_of(scope).address, self._allowed):
             raise RouteNotFound
         if scope["method"] != "GET":
             raise MethodNotAllowed(headers={"Allow": "GET"})
