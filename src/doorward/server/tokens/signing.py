@@ -1,15 +1,15 @@
 """Access tokens as JWTs (RFC 9068) under a key of this server: minted and read by nobody else."""
 
+import json
+from base64 import urlsafe_b64encode
 from collections.abc import Mapping
 from typing import Any
 
-import jwt
-from jwt.types import Options
-
 _ALGORITHM = "HS256"
+_HEAD = {"alg": _ALGORITHM, "typ": "at+jwt"}
 _CHARACTERS_MAX = 8192
 # Of times our own clock decides, not the one that the library reads.
-_OPTIONS: Options = {
+_OPTIONS: dict[str, Any] = {
     "require": ["iss", "aud", "sub", "jti", "iat", "exp"],
     "verify_exp": False,
     "verify_iat": False,
@@ -34,12 +34,15 @@ class TokenSigner:
     def __init__(self, key: bytes, issuer: str) -> None:
         self._key = key
         self.issuer = issuer
-        self._head = self.sign({}).partition(".")[0] + "."
+        head = json.dumps(_HEAD, separators=(",", ":")).encode()
+        self._head = urlsafe_b64encode(head).decode().rstrip("=") + "."
 
     def sign(self, claims: Mapping[str, Any]) -> str:
         """Give a token with these claims, and who made it for whom."""
+        import jwt  # at the first token: a start is not to wait for it
+
         ours = {"iss": self.issuer, "aud": self.issuer}
-        return jwt.encode({**claims, **ours}, self._key, _ALGORITHM, {"typ": "at+jwt"})
+        return jwt.encode({**claims, **ours}, self._key, _ALGORITHM, _HEAD)
 
     def is_one(self, text: str) -> bool:
         """Say whether a text claims to be a token of ours: all have one head."""
@@ -50,6 +53,8 @@ class TokenSigner:
 
         Raises TokenInvalid.
         """
+        import jwt
+
         if len(text) > _CHARACTERS_MAX or not self.is_one(text):
             raise TokenInvalid("token-malformed")
         try:
@@ -59,7 +64,7 @@ class TokenSigner:
                 algorithms=[_ALGORITHM],
                 audience=self.issuer,
                 issuer=self.issuer,
-                options=_OPTIONS,
+                options=_OPTIONS,  # type: ignore[arg-type]
             )
         except jwt.InvalidTokenError as exc:
             raise TokenInvalid("token-invalid") from exc
