@@ -22,6 +22,18 @@ from starlette.testclient import TestClient
 NOON = 1_790_000_000.0
 
 
+_HEARING = """
+import os, signal, sys
+signal.signal(signal.SIGINT, signal.SIG_DFL)
+os.execv(sys.argv[1], sys.argv[1:])
+"""
+
+
+def hearing_interrupts(command: list) -> list:
+    """Have a command hear Ctrl-C: what is started in the background of a shell is told not to."""
+    return [sys.executable, "-c", _HEARING, *command]
+
+
 @dataclass
 class Clock:
     """Time that only moves when a test says so."""

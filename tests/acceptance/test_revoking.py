@@ -8,6 +8,8 @@ import sys
 import time
 from pathlib import Path
 
+from support import hearing_interrupts
+
 BENCH = [sys.executable, "-m", "doorward", "bench", "revoke"]
 
 
@@ -47,7 +49,9 @@ def test_no_door_of_any_worker_takes_anything_after_a_revoking_call_has_answered
 
 def test_ctrl_c_leaves_nothing_running(tmp_path):
     bench = subprocess.Popen(
-        [*BENCH, "--workers", "2", "--uploads", "4", "--data", tmp_path / "data"],
+        hearing_interrupts(
+            [*BENCH, "--workers", "2", "--uploads", "4", "--data", tmp_path / "data"]
+        ),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         env=os.environ | {"PYTHONUNBUFFERED": "1"},

@@ -2,10 +2,8 @@
 
 import json
 
-from cli.test_commands import run, server  # noqa: F401 - fixtures
 
-
-def test_an_offer_prints_its_link_alone_and_a_claim_says_first_what_changes(run):  # noqa: F811
+def test_an_offer_prints_its_link_alone_and_a_claim_says_first_what_changes(run):
     run("login", "--user", "olga")
     workspace = run("ws", "create", "Handed").stdout.strip()
 
@@ -25,7 +23,7 @@ def test_an_offer_prints_its_link_alone_and_a_claim_says_first_what_changes(run)
     assert "can't go on" in again.stderr
 
 
-def test_an_offer_is_listed_cancelled_and_undone(run):  # noqa: F811
+def test_an_offer_is_listed_cancelled_and_undone(run):
     run("login", "--user", "quinn")
     workspace = run("ws", "create", "Listed").stdout.strip()
     first = json.loads(run("ws", "offer", "Listed", "--json").stdout)
@@ -44,7 +42,7 @@ def test_an_offer_is_listed_cancelled_and_undone(run):  # noqa: F811
     assert "quinn" in run("ws", "offers", "Listed").stdout
 
 
-def test_terms_that_make_no_sense_end_with_a_sentence(run):  # noqa: F811
+def test_terms_that_make_no_sense_end_with_a_sentence(run):
     run("login", "--user", "sven")
     run("ws", "create", "Odd")
 

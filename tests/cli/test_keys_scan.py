@@ -11,6 +11,7 @@ import pytest
 from doorward.cli import keys_scan
 from doorward.cli.scan_sources import Bounds, files
 from doorward.server.keys.format import mint_key
+from support import hearing_interrupts
 
 KEY = mint_key("live").text
 SHAPED = "dw_live_" + "a" * 63
@@ -306,7 +307,7 @@ def test_code_hosts_get_what_they_read(scan, tmp_path):
 def test_it_ends_quietly_when_it_is_interrupted(tmp_path):
     os.mkfifo(tmp_path / "input")
     process = subprocess.Popen(
-        [sys.executable, "-m", "doorward", "keys", "scan", "-"],
+        hearing_interrupts([sys.executable, "-m", "doorward", "keys", "scan", "-"]),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

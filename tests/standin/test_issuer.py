@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from doorward.clerk.claims import Claims
 from doorward.clerk.keys import read_jwk, read_pem
+from doorward.identity.principal import Principal
 from doorward.standin import Standin
 from doorward.standin.revocations import StandinRevocations
 from support import NOON
@@ -97,7 +98,8 @@ def test_a_revocation_in_one_process_is_seen_at_once_in_another(tmp_path):
     standin = Standin.open(tmp_path / "standin")
     revocations = StandinRevocations(tmp_path / "standin")
     claims = payload(standin.mint("alice"))
-    assert not revocations.revoked(claims)
+    who = Principal("user_alice", claims["sid"])
+    assert not revocations.revoked(who)
 
     subprocess.run(
         [sys.executable, "-m", "doorward", "dev", "revoke", claims["sid"], "--data", tmp_path],
@@ -105,7 +107,7 @@ def test_a_revocation_in_one_process_is_seen_at_once_in_another(tmp_path):
         capture_output=True,
     )
 
-    assert revocations.revoked(claims)
+    assert revocations.revoked(who)
     assert not revocations.session_revoked("sess_other")
     assert standin.session(claims["sid"]).status == "revoked"
     assert not standin.revoke("sess_unknown")

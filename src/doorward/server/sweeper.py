@@ -115,6 +115,8 @@ async def keep_sweeping(
             await sweep_rows(store, limits)
             await sweep_trail(store, signer, audit_days)
         except Exception:  # one sweep that fails must not be the last one
+            if store.closing:
+                return
             log.exception("a sweep failed")
 
 
@@ -125,6 +127,8 @@ async def keep_looking(store: Store, thresholds: Thresholds) -> None:
         try:
             tell(await store.write(lambda tx: look(tx, thresholds)))
         except Exception:  # one look that fails must not be the last one
+            if store.closing:
+                return
             log.exception("the trail could not be looked at for alerts")
 
 

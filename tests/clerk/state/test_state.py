@@ -161,7 +161,7 @@ def test_a_change_does_not_make_the_next_question_read_the_whole_file(tmp_path):
     assert state.get(["7"]) == [Record(1.0)]
     asyncio.run(state.put("7", Record(2.0), LATER))
     steps = []
-    state._local.connection.set_progress_handler(lambda: steps.append(1), 1)
+    state._local.opened.connection.set_progress_handler(lambda: steps.append(1), 1)
 
     assert state.get(["7"]) == [Record(2.0)]
     assert len(steps) < 100
@@ -229,11 +229,25 @@ def test_a_forked_process_sees_what_others_change_whether_its_parent_stays_or_en
 def test_what_another_process_opened_is_closed_and_opened_anew(tmp_path):
     state = SqliteState(tmp_path / "state.db")
     assert state.get(["key"]) == [None]
-    inherited, state._local.process = state._local.connection, 0
+    inherited, state._process = state._local.opened.connection, 0
 
     assert state.get(["key"]) == [None]
     with pytest.raises(sqlite3.ProgrammingError):
         inherited.execute("SELECT 1")
+
+
+def test_after_a_fork_another_log_is_taken_and_another_file_is_not(tmp_path):
+    path = tmp_path / "state.db"
+    state = SqliteState(path)
+    state._process = 0  # as in a child
+
+    assert state.get(["key"]) == [None]
+
+    state._process = 0
+    path.rename(tmp_path / "former.db")
+    SqliteState(path)
+    with pytest.raises(StateUnavailable):
+        state.get(["key"])
 
 
 def test_the_file_is_its_owners_alone(tmp_path):

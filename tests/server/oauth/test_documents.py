@@ -30,7 +30,9 @@ async def resolve(host, port):
 @pytest.fixture
 def elsewhere(house, tls):
     """A host of the web that only this house finds, and the documents there."""
-    door = next(door for _, door in house.client.app._app._doors.below if hasattr(door, "desk"))
+    door = next(
+        door for _, door in house.client.app._app._doors._app.below if hasattr(door, "desk")
+    )
 
     @contextmanager
     def serving(pages, allowed=LOOPBACK):

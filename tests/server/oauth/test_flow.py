@@ -41,7 +41,7 @@ def test_a_person_sees_when_an_application_last_acted_for_them(house, alice, clo
     assert grant["last_used_at"] is None
     clock.advance(seconds=7)
     app.call(access, "GET", "me")
-    uses = house.client.app._app._doors.house.uses
+    uses = house.inside().uses
     house.client.portal.call(uses.flush)
     house.client.portal.call(house.store().write, lambda _: None)  # after what was posted
     (grant,) = alice.get("grants").json()["data"]

@@ -4,7 +4,7 @@ import shutil
 import tempfile
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 
 import pytest
@@ -27,6 +27,7 @@ from doorward.server.problems import (
     TransferToSelf,
     WorkspaceNotFound,
 )
+from doorward.server.store.sql.commit import Commit
 from doorward.server.store.sql.migrate import migrate
 from doorward.server.store.sql.sqlite import open_engine
 from doorward.server.store.sql.transaction import SqlTx
@@ -34,7 +35,7 @@ from doorward.server.transfers import service, sweeping
 from doorward.server.transfers.model import State, Terms
 from doorward.server.transfers.presenting import Presented
 from doorward.server.transfers.service import NewOffer
-from doorward.server.workspaces.service import NewWorkspace, create_workspace, role_in
+from doorward.server.workspaces.service import NewWorkspace, create_workspace, role_in, welcome
 
 PEOPLE = [f"user_{name}" for name in "abcd"]
 SPEAKS = [None, "org_x", "org_y"]
@@ -167,7 +168,10 @@ class HandingOver(RuleBasedStateMachine):
 
     def run(self, command):
         with self.engine.begin() as connection:
-            return command(SqlTx(connection, self.model.now))
+            commit = Commit(connection, self.model.now, shared=False)
+            result = command(SqlTx(connection, commit.now, commit))
+            commit.finish()
+            return result
 
     def expect(self, kind: type[Problem] | None, command):
         """Run a command and see that it comes to what the model says, and to nothing else."""
@@ -189,6 +193,8 @@ class HandingOver(RuleBasedStateMachine):
 
     @initialize(speaks=speaking)
     def create(self, speaks):
+        for user, spoken in ANYBODY:  # each of whom the organizations have seen
+            self.run(partial(welcome, who=self.who(user, spoken), quota_bytes=100))
         made = self.run(
             lambda tx: create_workspace(tx, self.who(PEOPLE[0], speaks), NewWorkspace("W", 100))
         )

@@ -12,6 +12,7 @@ import os
 import sqlite3
 import threading
 import time
+import weakref
 from collections.abc import Callable, Sequence
 from contextlib import closing, suppress
 from pathlib import Path
@@ -60,6 +61,8 @@ class SqliteState:
         self._now = now
         self._local = threading.local()
         self._writing = threading.Lock()
+        self._all: weakref.WeakSet[_Open] = weakref.WeakSet()
+        self._held = 0  # how often; a connection of before is closed
         if create:
             self._create()
         self._hold()
@@ -100,19 +103,12 @@ class SqliteState:
         return [known[key] for key in keys]
 
     def _reader(self) -> sqlite3.Connection:
-        """Give the connection of this thread; one of before a fork is closed, and made anew.
-
-        A child has none of its parent's locks, so it could go on reading a file that is gone.
-        """
-        connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
-        process = os.getpid()
-        if connection is not None and self._local.process == process:
-            return connection
-        if connection is not None:
-            connection.close()
-        connection = self._local.connection = self._connect()
-        self._local.process, self._local.version, self._local.known = process, None, {}
-        return connection
+        """Give the connection of this thread; one of before a fork was closed, and is made anew."""
+        opened: _Open | None = getattr(self._local, "opened", None)
+        if opened is None or self._local.held != self._held:
+            opened = self._local.opened = self._open()
+            self._local.held, self._local.version, self._local.known = self._held, None, {}
+        return opened.connection
 
     def _change(self, statement: str, values: tuple[object, ...]) -> int:
         """Change the file over a connection of its own, so that readers see that it changed.
@@ -143,24 +139,53 @@ class SqliteState:
 
         So both are what they are now, unless somebody takes them away.
         """
-        self._held: sqlite3.Connection | None = None
         self._opened: tuple[int, ...] = ()
+        self._process, self._held = os.getpid(), self._held + 1
         with suppress(sqlite3.Error, OSError):  # whoever asks is told
-            self._held = self._connect()
-            self._held.execute("PRAGMA data_version").fetchone()
+            self._ours = self._open()
+            self._ours.connection.execute("PRAGMA data_version").fetchone()
             self._opened = self._there()
 
     def _there(self) -> tuple[int, ...]:
         """Say which files have our names now; raises OSError where there are none."""
         return tuple(os.stat(name).st_ino for name in self._names)  # noqa: PTH116 - on every request
 
+    def _hold_anew(self) -> None:
+        """Hold them in a process that was forked, which has none of its parent's locks.
+
+        The log may have gone with the parent, and be another one now; the file must be the same.
+        """
+        before = self._opened[:1]
+        # All of them, and first: while one is open SQLite takes its parent's locks for its own.
+        for inherited in self._all:
+            inherited.connection.close()
+        self._hold()
+        if self._opened[:1] != before:
+            self._opened = ()
+
     def _require_same(self) -> None:
+        if self._process != os.getpid():
+            self._hold_anew()
         if self._there() != self._opened:
             raise StateUnavailable(f"{self._path.name}: it is not the file that was opened")
 
+    def _open(self) -> "_Open":
+        opened = _Open(self._connect())
+        self._all.add(opened)
+        return opened
+
     def _connect(self, mode: str = "rw") -> sqlite3.Connection:
         address = f"{self._path.as_uri()}?mode={mode}"
-        return sqlite3.connect(address, timeout=_BUSY_SECONDS, isolation_level=None, uri=True)
+        return sqlite3.connect(
+            address, timeout=_BUSY_SECONDS, isolation_level=None, uri=True, check_same_thread=False
+        )
+
+
+class _Open:
+    """A connection that others can close for whoever opened it, for as long as they live."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self.connection = connection
 
 
 def _read(connection: sqlite3.Connection, key: str) -> _Kept | None:
