@@ -42,7 +42,7 @@ def run() -> list[dict]:
 
 
 async def _measured(folder: Path) -> list[dict]:
-    settings = prepare(load_settings({}, data=folder / "data", port=8999))
+    settings = prepare(load_settings({"DOORWARD_LIMITS": "off"}, data=folder / "data", port=8999))
     app: Any = create_app(settings)
     house: House = app._app._doors._house  # noqa: SLF001 - what the application runs on
     standin = Standin.open(folder / "data" / STANDIN.strip("/"))

@@ -10,7 +10,7 @@ from doorward.server.keys.model import Key, KeyStatus
 from doorward.server.keys.ports import KeyIndex, Proof
 from doorward.server.keys.sealing import Sealer
 from doorward.server.networks import comes_from
-from doorward.server.permission.caller import API_KEY, Caller, Credential, Origin
+from doorward.server.permission.caller import Caller, Credential, Origin
 from doorward.server.problems import KeyNetworkRefused, NotAuthenticated, Problem
 
 _CHALLENGE = {"WWW-Authenticate": 'Bearer realm="doorward", error="invalid_token"'}
@@ -53,14 +53,14 @@ class KeyProver:
         NotAuthenticated, KeyRefused, Busy.
         """
         handle, proof = self._proof(text)
-        presented = Credential(API_KEY, proof.key.id)
+        who = proof.key.caller(origin, handle)
         if proof.expires_at is not None and now >= proof.expires_at:
-            raise KeyRefused(_refused("key-rotated-out"), presented)
+            raise KeyRefused(_refused("key-rotated-out"), who.credential)
         status = proof.key.status(now)
         if status is not KeyStatus.ACTIVE:
-            raise KeyRefused(_refused(f"key-{status.value}"), presented)
-        require_network(proof.key, origin, presented)
-        return proof.key.caller(origin, handle)
+            raise KeyRefused(_refused(f"key-{status.value}"), who.credential)
+        require_network(proof.key, origin, who.credential)
+        return who
 
     def _proof(self, text: str) -> tuple[str, Proof]:
         handle, digest = self._sealed(text)
