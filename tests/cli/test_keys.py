@@ -21,6 +21,22 @@ def made(run, *words):
     return json.loads(run("keys", "create", *words, "--json").stdout)
 
 
+def test_what_a_key_may_not_put_ends_with_not_allowed(run, alice, tmp_path):
+    key = alice("keys", "create", "reader", "--scope", "files:read", "--scope", "workspaces:read")
+    (tmp_path / "a.txt").write_text("a")
+
+    refused = run("put", tmp_path / "a.txt", status=4, DOORWARD_TOKEN=key.stdout.strip())
+    run(
+        "put",
+        tmp_path / "a.txt",
+        tmp_path / "none.txt",
+        status=1,
+        DOORWARD_TOKEN=key.stdout.strip(),
+    )
+
+    assert "scope files:write" in refused.stderr
+
+
 def test_create_prints_the_secret_alone_and_all_else_beside_it(alice, run):
     done = alice("keys", "create", "ci", "--scope", READ, "--expires", "90d")
 

@@ -202,4 +202,5 @@ def _end(report: "Report", done: str, *, as_json: bool) -> None:
     parts += [f"{len(report.failed)} failed"] if report.failed else []
     say(", ".join(parts))
     if report.failed:
-        raise SystemExit(int(ExitStatus.NOT_SO))
+        only_denied = report.denied == len(report.failed)
+        raise SystemExit(int(ExitStatus.NOT_ALLOWED if only_denied else ExitStatus.NOT_SO))

@@ -14,7 +14,7 @@ from doorward.cli.files import as_data
 from doorward.cli.paths import RemotePath, ensure_folder, find, find_workspace, walk
 from doorward.client.aio import AsyncDoorward
 from doorward.client.digests import file_digest
-from doorward.client.errors import DoorwardError, NotAuthenticated, NotFound
+from doorward.client.errors import DoorwardError, NotAuthenticated, NotFound, PermissionDenied
 from doorward.client.model import File
 
 Work = tuple[str, Callable[["Shown"], Awaitable[None]]]
@@ -35,13 +35,14 @@ class Shown:
 
 @dataclass(slots=True)
 class Report:
-    """What came of it, file by file."""
+    """What came of it, file by file; ``denied`` counts failures that were refusals."""
 
     done: list[File] = field(default_factory=list)
     unchanged: list[str] = field(default_factory=list)
     skipped: list[str] = field(default_factory=list)
     failed: list[tuple[str, str]] = field(default_factory=list)
     moved_bytes: int = 0
+    denied: int = 0
 
     def __add__(self, other: "Report") -> "Report":
         return Report(
@@ -50,6 +51,7 @@ class Report:
             self.skipped + other.skipped,
             self.failed + other.failed,
             self.moved_bytes + other.moved_bytes,
+            self.denied + other.denied,
         )
 
     def as_data(self) -> dict[str, Any]:
@@ -256,6 +258,7 @@ async def _worker(
             raise
         except DoorwardError as exc:
             report.failed.append((name, exc.detail))
+            report.denied += isinstance(exc, PermissionDenied)
         except OSError as exc:
             report.failed.append((name, exc.strerror or str(exc)))
 
